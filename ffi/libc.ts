@@ -32,6 +32,8 @@ const SYMBOLS = {
   // int poll(struct pollfd *fds, nfds_t nfds, int timeout);
   poll: { args: ['ptr', 'usize', 'i32'], returns: 'i32' },
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
+  // int flock(int fd, int operation);
+  flock: { args: ['i32', 'i32'], returns: 'i32' },
   // int clock_gettime(clockid_t id, struct timespec *ts);
   clock_gettime: { args: ['i32', 'ptr'], returns: 'i32' },
   // int clock_nanosleep(clockid_t id, int flags, const struct timespec *t, struct timespec *rem);
@@ -47,6 +49,8 @@ const SYMBOLS = {
   // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
   mmap: { args: ['ptr', 'usize', 'i32', 'i32', 'i32', 'i64'], returns: 'i64_fast' },
   munmap: { args: ['u64', 'usize'], returns: 'i32' },
+  // void *memcpy(void *dest, const void *src, size_t n); addresses or memory, never overlapping.
+  memcpy: { args: ['ptr', 'ptr', 'usize'], returns: 'ptr' },
   // int eventfd(unsigned int initval, int flags);
   eventfd: { args: ['u32', 'i32'], returns: 'i32' },
   geteuid: { args: [], returns: 'u32' },
@@ -79,10 +83,12 @@ export const ERRNO = {
   ENOMEM: 12,
   EACCES: 13,
   EINVAL: 22,
+  EPIPE: 32,
   EMSGSIZE: 90,
   ENOPROTOOPT: 92,
   EADDRINUSE: 98,
   ENETUNREACH: 101,
+  ECONNRESET: 104,
   ENOBUFS: 105,
   ECONNREFUSED: 111,
   EHOSTUNREACH: 113,

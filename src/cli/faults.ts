@@ -1,0 +1,106 @@
+/**
+ * Turns whatever was thrown into one sentence with a next step and an exit code. Nothing that
+ * reaches the terminal carries a stack trace; `--log-level debug` logs it.
+ */
+import { LibraryError } from '../../ffi/loader.ts';
+import { logger } from '../platform/log.ts';
+import { OperatorError } from '../platform/operator-error.ts';
+
+const log = logger('cli');
+
+/** Prints `error` to standard error; returns the exit code. */
+export function reportFault(error: unknown, err: (text: string) => void): number {
+  const shown = asOperatorError(error);
+  err(`punktfunk: ${shown.what}\n`);
+  err(`${shown.next}\n`);
+  if (error instanceof Error && error.stack) log.debug(error.stack);
+  return shown.exitCode;
+}
+
+/** The operator's view of any error; faults of our own are named as such. */
+export function asOperatorError(error: unknown): OperatorError {
+  if (error instanceof OperatorError) return error;
+  if (error instanceof LibraryError) {
+    return new OperatorError({
+      what: `${error.problem.library} cannot be used: ${error.problem.detail}.`,
+      next: "Install it with the system's package manager, then start again.",
+      cause: error,
+    });
+  }
+  const known = systemError(error as NodeJS.ErrnoException);
+  if (known) return new OperatorError({ ...known, cause: error });
+  const text = error instanceof Error ? error.message : String(error);
+  return new OperatorError({
+    what: `A fault of the program itself: ${text.split('\n')[0] ?? ''}.`,
+    next: 'Run it again with --log-level=debug and report what it prints.',
+    cause: error,
+  });
+}
+
+interface PlaceError extends NodeJS.ErrnoException {
+  readonly address?: string;
+  readonly port?: number;
+}
+
+function systemError(error: PlaceError): { what: string; next: string } | null {
+  const place = error?.path ?? 'a file';
+  const port = error?.port === undefined ? 'A port' : `Port ${error.port}`;
+  switch (error?.code) {
+    case 'EADDRINUSE':
+      return {
+        what: `${port} is in use by another program.`,
+        next: 'Find it with "ss -lntup" and stop it, or choose others with --port-base and --mgmt-port.',
+      };
+    case 'EADDRNOTAVAIL':
+      return {
+        what: `The address ${error.address ?? 'to listen on'} does not belong to this machine.`,
+        next: 'Give one of "ip address" with --bind and --mgmt-bind, or leave them out.',
+      };
+    case 'EROFS':
+      return {
+        what: `${place} is on a read-only file system.`,
+        next: 'Name writable folders with --state-dir and --config-dir.',
+      };
+    case 'EACCES':
+    case 'EPERM':
+      return {
+        what: `This user may not use ${error.port === undefined ? place : `port ${error.port}`}.`,
+        next: 'Change its owner or mode, or name another one; "punktfunk config list" shows all.',
+      };
+    case 'ENOSPC':
+      return {
+        what: `There is no space left to write ${place}.`,
+        next: 'Free some space, then start again.',
+      };
+    case 'EMFILE':
+    case 'ENFILE':
+      return {
+        what: 'The limit of open files is reached.',
+        next: 'Raise it ("ulimit -n" or LimitNOFILE in the unit), then start again.',
+      };
+    default:
+      return null;
+  }
+}
+
+/**
+ * Last resort for what nobody awaited: reports it and ends the process. `beforeExit` gets a short
+ * time to put the desktop back; the restore journal covers the rest at the next start.
+ */
+export function installFaultGuard(
+  err: (text: string) => void,
+  beforeExit: () => Promise<void> = async () => {},
+): void {
+  const BEFORE_EXIT_MS = 2000;
+  let isEnding = false;
+  const end = (error: unknown): void => {
+    const code = reportFault(error, err);
+    if (isEnding) return;
+    isEnding = true;
+    const exit = (): never => process.exit(code);
+    setTimeout(exit, BEFORE_EXIT_MS);
+    void beforeExit().then(exit, exit);
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+}
