@@ -6,8 +6,8 @@
  * was configured before is in the restore journal before it is changed.
  */
 import { PipewireLoop, type PipewireObject } from '../../ffi/libpipewire.ts';
+import { CHANNEL_LAYOUTS } from '../desktop/pipewire/audio-format.ts';
 import type { RestoreJournal, UndoHandler } from '../platform/journal.ts';
-import { channelNames } from './channels.ts';
 
 export const AUDIO_DEFAULT_KIND = 'audio-default-sink';
 
@@ -61,7 +61,7 @@ export class VirtualSink {
       'node.name': options.nodeName,
       'node.description': 'punktfunk (streamed)',
       'media.class': 'Audio/Sink',
-      'audio.position': `[ ${channelNames(options.channels).join(' ')} ]`,
+      'audio.position': `[ ${CHANNEL_LAYOUTS[options.channels].join(' ')} ]`,
       'monitor.channel-volumes': 'true',
     });
     this.#becomeDefault();
@@ -134,7 +134,13 @@ export const undoAudioDefault: UndoHandler = async (detail) => {
 function restoreDefault(loop: PipewireLoop, nodeName: string, previous: string | null): void {
   const current = loop.metadataGet(METADATA, SUBJECT, CONFIGURED_SINK);
   if (current === null || sinkName(current) !== nodeName) return;
-  loop.metadataSet(METADATA, SUBJECT, CONFIGURED_SINK, previous === null ? null : JSON_TYPE, previous);
+  loop.metadataSet(
+    METADATA,
+    SUBJECT,
+    CONFIGURED_SINK,
+    previous === null ? null : JSON_TYPE,
+    previous,
+  );
 }
 
 function sinkName(json: string): string | null {

@@ -1,0 +1,91 @@
+/**
+ * Captures the monitor of a PipeWire sink: a stream on this thread's own connection fills a small
+ * ring, the audio loop takes fixed blocks from it. Runs inside the audio worker.
+ */
+import { PipewireLoop, type PipewireStream } from '../../ffi/libpipewire.ts';
+import { CHANNEL_LAYOUTS, encodeAudioOffer } from '../desktop/pipewire/audio-format.ts';
+import { type AudioCapture, type AudioSource, SAMPLE_RATE_HZ } from './port.ts';
+import { SampleRing } from './sample-ring.ts';
+
+/** What may wait in the ring before the oldest samples are dropped: more would be heard as delay. */
+const RING_MS = 40;
+/** PipeWire's quantum: as short as one Opus packet. */
+const QUANTUM_FRAMES = 240;
+
+/** Throws with the reason when PipeWire is absent. */
+export function openPipewireCapture(source: AudioSource & { kind: 'pipewire' }): AudioCapture {
+  const loop = PipewireLoop.open(source.runtimeDir);
+  try {
+    return new PipewireCapture(loop, source);
+  } catch (error) {
+    loop.close();
+    throw error;
+  }
+}
+
+class PipewireCapture implements AudioCapture {
+  readonly description: string;
+  readonly channels: number;
+  readonly #loop: PipewireLoop;
+  readonly #stream: PipewireStream;
+  readonly #ring: SampleRing;
+  #lost: string | null = null;
+
+  constructor(loop: PipewireLoop, source: AudioSource & { kind: 'pipewire' }) {
+    this.description = `PipeWire monitor of ${source.sinkName} (${source.channels} channels)`;
+    this.channels = source.channels;
+    this.#loop = loop;
+    this.#ring = new SampleRing(((SAMPLE_RATE_HZ * RING_MS) / 1000) * source.channels);
+    this.#stream = loop.openStream({
+      name: 'punktfunk-sound',
+      direction: 'input',
+      props: {
+        'media.type': 'Audio',
+        'media.category': 'Capture',
+        'media.role': 'Music',
+        'node.name': 'punktfunk-sound',
+        'node.latency': `${QUANTUM_FRAMES}/${SAMPLE_RATE_HZ}`,
+        'stream.capture.sink': 'true',
+        'target.object': source.sinkName,
+        'node.dont-reconnect': 'true',
+      },
+      params: [encodeAudioOffer(SAMPLE_RATE_HZ, CHANNEL_LAYOUTS[source.channels])],
+      onProcess: () => this.#drain(),
+      onState: (state, error) => {
+        if (state === 'error') this.#lost ??= `PipeWire ended the stream: ${error}`;
+        if (state === 'unconnected') this.#lost ??= 'PipeWire disconnected the stream';
+      },
+    });
+  }
+
+  read(into: Float32Array, timeoutMs: number): boolean {
+    const deadlineMs = performance.now() + timeoutMs;
+    while (!this.#ring.take(into)) {
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0 || this.lost() !== null) return false;
+      this.#loop.iterate(Math.ceil(leftMs));
+    }
+    return true;
+  }
+
+  lost(): string | null {
+    return this.#lost ?? this.#loop.failure;
+  }
+
+  close(): void {
+    this.#stream.dispose();
+    this.#loop.close();
+  }
+
+  #drain(): void {
+    for (let buffer = this.#stream.dequeue(); buffer; buffer = this.#stream.dequeue()) {
+      const bytes = buffer.planes[0]?.bytes;
+      const offset = buffer.chunkOffsetBytes();
+      const size = Math.min(buffer.chunkSizeBytes(), (bytes?.length ?? 0) - offset);
+      if (bytes && size > 0 && !buffer.isCorrupted()) {
+        this.#ring.put(new Float32Array(bytes.buffer, bytes.byteOffset + offset, size >> 2));
+      }
+      this.#stream.queue(buffer);
+    }
+  }
+}
