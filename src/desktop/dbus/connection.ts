@@ -6,7 +6,9 @@
  * is refused, and the error says so. Descriptors are not passed.
  */
 import { busSocketPath } from './address.ts';
-import { type DbusMessage, decodeMessage, encodeMessage, messageLength } from './message.ts';
+import { BusSocket, refusedUser } from './bus-socket.ts';
+import { DbusError } from './dbus-error.ts';
+import { type DbusMessage, encodeMessage } from './message.ts';
 import { asNumber, asText, type DbusValue, unwrapVariant } from './value.ts';
 
 const CALL_TIMEOUT_MS = 10_000;
