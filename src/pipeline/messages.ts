@@ -38,6 +38,12 @@ export interface StartAudio {
   readonly socketFd: number;
 }
 
+/** Answer to `capture-lost`: where pictures come from now. */
+export interface NewSource {
+  readonly kind: 'new-source';
+  readonly source: CaptureSource;
+}
+
 export type WorkerOrder = StartVideo | StartPackets | StartAudio;
 
 export type WorkerReport =

@@ -1,0 +1,140 @@
+/**
+ * Who has which screen. A device keeps its screen for a short while after its stream dropped, so a
+ * reconnect finds its windows where they were; a deliberate quit removes it at once.
+ */
+import type { CaptureSource } from '../capture/port.ts';
+import type { Injector } from '../inject/port.ts';
+import { logger } from '../platform/log.ts';
+import { type DisplayMode, formatMode } from '../session/mode.ts';
+import type { DisplayPlan } from '../session/plan.ts';
+import type { DisplayLease, VirtualDisplayBackend } from '../vdisplay/port.ts';
+
+/** How long a screen outlives its dropped stream. */
+export const LINGER_MS = 10_000;
+
+const log = logger('vdisplay');
+
+interface Held {
+  readonly identity: string;
+  readonly plan: DisplayPlan;
+  readonly lease: DisplayLease;
+  lingerTimer: ReturnType<typeof setTimeout> | null;
+}
+
+export class DisplayLeases {
+  readonly #backends: ReadonlyMap<string, VirtualDisplayBackend>;
+  readonly #lingerMs: number;
+  readonly #held = new Map<string, Held>();
+
+  constructor(backends: readonly VirtualDisplayBackend[], lingerMs = LINGER_MS) {
+    this.#backends = new Map(backends.map((backend) => [backend.name, backend]));
+    this.#lingerMs = lingerMs;
+  }
+
+  /** The device's screen as planned: its lingering one when it still fits, else a new one. */
+  async acquire(identity: string, plan: DisplayPlan): Promise<DisplayLease> {
+    const held = this.#held.get(identity);
+    if (held && isSamePlan(held.plan, plan)) {
+      this.#cancelLinger(held);
+      return held.lease;
+    }
+    if (held) await this.release(identity);
+    const lease = await this.#open(identity, plan);
+    const entry: Held = { identity, plan, lease, lingerTimer: null };
+    this.#held.set(identity, entry);
+    void lease.lost.then((cause) => {
+      if (this.#held.get(identity) === entry) {
+        log.warn('a screen was taken away', { output: lease.outputName, cause });
+        this.#cancelLinger(entry);
+        this.#held.delete(identity);
+        void lease.release();
+      }
+    });
+    return lease;
+  }
+
+  /** Keeps the screen for the linger time, then removes it. */
+  linger(identity: string): void {
+    const held = this.#held.get(identity);
+    if (!held || held.lingerTimer) return;
+    held.lingerTimer = setTimeout(() => void this.release(identity), this.#lingerMs);
+  }
+
+  /** Removes the device's screen now. */
+  async release(identity: string): Promise<void> {
+    const held = this.#held.get(identity);
+    if (!held) return;
+    this.#held.delete(identity);
+    this.#cancelLinger(held);
+    try {
+      await held.lease.release();
+    } catch (error) {
+      log.warn('a screen could not be removed; it is tried again at the next start', {
+        output: held.lease.outputName,
+        cause: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  async releaseAll(): Promise<void> {
+    await Promise.all([...this.#held.keys()].map((identity) => this.release(identity)));
+  }
+
+  #cancelLinger(held: Held): void {
+    if (held.lingerTimer) clearTimeout(held.lingerTimer);
+    held.lingerTimer = null;
+  }
+
+  async #open(identity: string, plan: DisplayPlan): Promise<DisplayLease> {
+    if (plan.backend === 'synthetic') return syntheticLease(plan.mode);
+    const backend = this.#backends.get(plan.backend);
+    if (!backend) throw new Error(`this build has no display backend ${plan.backend}`);
+    return await backend.acquire({
+      mode: plan.mode,
+      identity,
+      kind: plan.source === 'mirror' ? 'mirror' : 'virtual',
+      ...(plan.outputName === undefined ? {} : { outputName: plan.outputName }),
+    });
+  }
+}
+
+function isSamePlan(a: DisplayPlan, b: DisplayPlan): boolean {
+  return (
+    a.backend === b.backend &&
+    a.source === b.source &&
+    a.outputName === b.outputName &&
+    formatMode(a.mode) === formatMode(b.mode)
+  );
+}
+
+/** The test card's screen: exists nowhere, always has the mode that was asked for. */
+function syntheticLease(mode: DisplayMode): DisplayLease {
+  const source: CaptureSource = { kind: 'synthetic', mode };
+  return {
+    backend: 'synthetic',
+    outputName: 'test-card',
+    mode,
+    source,
+    readBack: async () => mode,
+    openInjector: async () => ignoringInjector(),
+    lost: new Promise(() => {}),
+    release: async () => {},
+  };
+}
+
+/** There is no desktop behind the test card, so input has no effect. */
+function ignoringInjector(): Injector {
+  const ignore = (): void => {};
+  return {
+    description: 'none (test card)',
+    moveRelative: ignore,
+    moveAbsolute: ignore,
+    button: ignore,
+    scroll: ignore,
+    key: ignore,
+    text: ignore,
+    touch: ignore,
+    pen: ignore,
+    close: ignore,
+  };
+}
