@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -41,6 +42,24 @@ export function writeFileAtomic(
       // The temporary file may already be renamed or gone.
     }
     throw error;
+  }
+}
+
+/**
+ * Makes `path` with `content`, whole and owner-only, unless it is already there.
+ * @returns false when another process made it first; its content is then untouched.
+ */
+export function createFileAtomic(path: string, content: string | Uint8Array): boolean {
+  const complete = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.new`;
+  writeFileAtomic(complete, content);
+  try {
+    linkSync(complete, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    unlinkSync(complete);
   }
 }
 

@@ -1,0 +1,215 @@
+/**
+ * The two sockets of nvhttp: plain HTTP and TLS with an optional client certificate. Both feed one
+ * request handler, because only a TLS socket of our own shows the peer's certificate. Everything a
+ * peer can hold open or make long is bounded here; a connection that carries no byte is silent.
+ */
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { normaliseAddress } from '../net/interfaces.ts';
+import type { DeviceRoster } from '../trust/devices.ts';
+import type { HostIdentity } from '../trust/identity.ts';
+import { parseQuery } from './nvhttp-query.ts';
+import { type NvResponse, type NvRoutes, refusal } from './nvhttp-routes.ts';
+
+/** A pairing request carries a certificate as hex: about 3 KiB. */
+const HEADER_SIZE_MAX = 16 * 1024;
+/** From the connection to the whole request, TLS handshake included. */
+const REQUEST_MS_MAX = 10_000;
+/** Launch may take 120 s and so may typing a PIN. */
+const ANSWER_MS_MAX = 130_000;
+/** From the answer to the end of the connection. */
+const LINGER_MS_MAX = 5_000;
+const CONNECTIONS_PER_ADDRESS_MAX = 24;
+const CONNECTIONS_MAX = 256;
+
+export interface NvHttpServerOptions {
+  readonly identity: HostIdentity;
+  readonly roster: DeviceRoster;
+  readonly routes: NvRoutes;
+  /** Address to listen on; `::` also takes IPv4. */
+  readonly bindAddress: string;
+  /** 0 lets the system choose (tests). */
+  readonly httpPort: number;
+  readonly httpsPort: number;
+}
+
+export interface NvHttpServer {
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  /** Connections refused because there were too many; for status. */
+  refusedCount(): number;
+  /** Closes the sockets and every connection. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts both servers; rejects with the system's error (EADDRINUSE, EACCES) when a port cannot be
+ * had, and then leaves neither open.
+ */
+export async function startNvHttpServer(options: NvHttpServerOptions): Promise<NvHttpServer> {
+  const door = new ConnectionDoor();
+  const http = createHttpServer({ maxHeaderSize: HEADER_SIZE_MAX }, (request, response) => {
+    void serve(options, door, request, response);
+  });
+  http.on('clientError', (_error, socket) => socket.destroy());
+  const plain = createTcpServer((socket) => {
+    if (door.admit(socket)) http.emit('connection', socket);
+  });
+  const tls = createTlsServer({
+    key: options.identity.privateKeyPem,
+    cert: options.identity.certificatePem,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: REQUEST_MS_MAX,
+  });
+  tls.on('connection', (socket: Socket) => door.admit(socket));
+  tls.on('secureConnection', (socket: TLSSocket) => {
+    socket.on('error', () => socket.destroy());
+    http.emit('connection', socket);
+  });
+  tls.on('tlsClientError', (_error, socket: Socket) => socket.destroy());
+  try {
+    const httpPort = await listen(plain, options.httpPort, options.bindAddress);
+    const httpsPort = await listen(tls, options.httpsPort, options.bindAddress);
+    return {
+      httpPort,
+      httpsPort,
+      refusedCount: () => door.refusedCount,
+      close: () => closeAll([plain, tls], door),
+    };
+  } catch (error) {
+    await closeAll([plain, tls], door);
+    throw error;
+  }
+}
+
+async function serve(
+  options: NvHttpServerOptions,
+  door: ConnectionDoor,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { socket } = request;
+  const closed = new AbortController();
+  response.on('close', () => closed.abort());
+  response.on('error', () => socket.destroy());
+  door.extend(socket, ANSWER_MS_MAX);
+  const answer = await answerRequest(options, request, closed.signal);
+  if (closed.signal.aborted) return;
+  door.extend(socket, LINGER_MS_MAX);
+  const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
+  response.writeHead(answer.httpStatus, {
+    'Content-Type': answer.contentType,
+    'Content-Length': body.length,
+    Connection: 'close',
+  });
+  response.end(body);
+}
+
+async function answerRequest(
+  options: NvHttpServerOptions,
+  request: IncomingMessage,
+  closed: AbortSignal,
+): Promise<NvResponse> {
+  const { socket, headers } = request;
+  if (request.method !== 'GET') return refusal(400, 'Only GET is understood');
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
+    return refusal(400, 'A body is not expected');
+  }
+  const url = request.url ?? '';
+  const mark = url.indexOf('?');
+  const parsed = parseQuery(mark < 0 ? '' : url.slice(mark + 1));
+  if (!parsed.ok) return refusal(400, parsed.reason);
+  const isTls = socket instanceof TLSSocket;
+  const device = isTls ? options.roster.authorise(peerCertificate(socket)) : null;
+  if (device) options.roster.noteSeen(device.fingerprint, Date.now());
+  return options.routes.answer({
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: parsed.query,
+    isTls,
+    device,
+    localAddress: normaliseAddress(socket.localAddress ?? ''),
+    peerAddress: normaliseAddress(socket.remoteAddress ?? ''),
+    closed,
+  });
+}
+
+/** DER of the presented certificate; empty without one. */
+function peerCertificate(socket: TLSSocket): Uint8Array {
+  const certificate = socket.getPeerCertificate(true) as { raw?: Uint8Array } | null;
+  return certificate?.raw ?? new Uint8Array(0);
+}
+
+/** Counts connections per address and ends those that outstay their time. */
+class ConnectionDoor {
+  readonly #open = new Map<Socket, ReturnType<typeof setTimeout>>();
+  readonly #perAddress = new Map<string, number>();
+  refusedCount = 0;
+
+  /** False: one too many, and closed already. */
+  admit(socket: Socket): boolean {
+    const address = normaliseAddress(socket.remoteAddress ?? '');
+    const fromHere = this.#perAddress.get(address) ?? 0;
+    socket.on('error', () => socket.destroy());
+    if (fromHere >= CONNECTIONS_PER_ADDRESS_MAX || this.#open.size >= CONNECTIONS_MAX) {
+      this.refusedCount += 1;
+      socket.destroy();
+      return false;
+    }
+    this.#perAddress.set(address, fromHere + 1);
+    this.#open.set(socket, this.#deadline(socket, REQUEST_MS_MAX));
+    socket.once('close', () => this.#left(socket, address));
+    return true;
+  }
+
+  /** Gives the connection `budgetMs` from here on. */
+  extend(socket: Socket, budgetMs: number): void {
+    const timer = this.#open.get(socket);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#open.set(socket, this.#deadline(socket, budgetMs));
+  }
+
+  destroyAll(): void {
+    for (const socket of [...this.#open.keys()]) socket.destroy();
+  }
+
+  #deadline(socket: Socket, budgetMs: number): ReturnType<typeof setTimeout> {
+    const timer = setTimeout(() => socket.destroy(), budgetMs);
+    timer.unref();
+    return timer;
+  }
+
+  #left(socket: Socket, address: string): void {
+    clearTimeout(this.#open.get(socket));
+    this.#open.delete(socket);
+    const remaining = (this.#perAddress.get(address) ?? 1) - 1;
+    if (remaining > 0) this.#perAddress.set(address, remaining);
+    else this.#perAddress.delete(address);
+  }
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, host }, () => {
+      server.off('error', reject);
+      server.on('error', () => undefined);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}
+
+async function closeAll(servers: readonly Server[], door: ConnectionDoor): Promise<void> {
+  door.destroyAll();
+  await Promise.all(
+    servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+  );
+}
