@@ -154,6 +154,11 @@ export class GameStreamVideoPacketizer {
     return true;
   }
 
+  /** Whether the frame begun last has blocks that are not made yet. */
+  get hasBlocks(): boolean {
+    return this.#nextBlock < this.#layout.blockCount;
+  }
+
   /** Makes the next block in slots 0 … n − 1, plain; returns n, or 0 when the frame is done. */
   nextBlock(): number {
     const layout = this.#layout;

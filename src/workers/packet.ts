@@ -1,0 +1,49 @@
+/** Packet worker: one per stream. Waits for its order, then runs the loop until `stop`. */
+import { monotonicNs, prepareMediaThread, sleepUntilNs } from '../../ffi/libc-time.ts';
+import { pin, unpin } from '../../ffi/pins.ts';
+import { bindParityKernel } from '../fec/parity-kernel.ts';
+import { openDatagramSender } from '../net/datagram-sender.ts';
+import { GameStreamVideoPacketizer } from '../packet/gamestream-video.ts';
+import { RuntimeVideoSealer } from '../packet/gamestream-video-seal.ts';
+import { FrameRingReader } from '../pipeline/frame-ring.ts';
+import type { StartPackets, WorkerReport } from '../pipeline/messages.ts';
+import { runPacketLoop } from '../pipeline/packet-loop.ts';
+import { loadParityModule } from '../pipeline/parity-module.ts';
+import { StreamControl } from '../pipeline/stream-control.ts';
+import { blockSlotsOf, parityTablesOffsetOf } from '../pipeline/stream-memory.ts';
+
+declare const self: Worker;
+const report = (message: WorkerReport): void => self.postMessage(message);
+
+function run(order: StartPackets): void {
+  prepareMediaThread('pf-packet');
+  const { format, memory, socketFd, segmentationOffload } = order;
+  // KEEP: the kernel reads datagrams out of this memory until the loop ended.
+  pin(memory);
+  const slots = blockSlotsOf(memory, format);
+  const kernel = bindParityKernel(loadParityModule(), memory, parityTablesOffsetOf(format));
+  const sealer = format.sealVideo ? new RuntimeVideoSealer(format.key, slots) : null;
+  const packetizer = new GameStreamVideoPacketizer(format, slots, kernel, sealer);
+  const sender = openDatagramSender(socketFd, slots, segmentationOffload);
+  report({ kind: 'ready' });
+  try {
+    runPacketLoop(
+      order,
+      { packetizer, sender, nowNs: monotonicNs, sleepUntilNs, report },
+      new StreamControl(order.control),
+      new FrameRingReader(order.ring),
+    );
+  } finally {
+    sender.close();
+    unpin(memory);
+  }
+}
+
+self.onmessage = ({ data }: MessageEvent<StartPackets>) => {
+  try {
+    run(data);
+  } catch (error) {
+    report({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+  }
+  report({ kind: 'stopped' });
+};
