@@ -1,0 +1,152 @@
+/**
+ * HTTPS with readable client certificates: node:tls accepts, node:http parses. (Bun's own HTTPS
+ * servers do not hand out the peer certificate.) Every request becomes one call of the application.
+ */
+import { constants } from 'node:crypto';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import type { Peer } from './lanes.ts';
+import { BODY_BYTES_MAX } from './request-parts.ts';
+
+/** A household's consoles and phones; more is not a household. */
+const CONNECTIONS_MAX = 64;
+const HANDSHAKE_MS = 5000;
+const HEADERS_MS = 5000;
+/** Longer than the longest answer (a PIN's result). */
+const REQUEST_MS = 30_000;
+const IDLE_MS = 10_000;
+
+export interface TlsDoorOptions {
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  readonly bind: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  respond(request: Request, peer: Peer): Promise<Response>;
+}
+
+export interface TlsDoor {
+  readonly port: number;
+  /** Ends all connections and frees the port. */
+  close(): Promise<void>;
+}
+
+/** Listens; rejects with the system's error (EADDRINUSE and so on) when it cannot. */
+export async function openTlsDoor(options: TlsDoorOptions): Promise<TlsDoor> {
+  const sockets = new Set<TLSSocket>();
+  const http = createHttpServer({ maxHeaderSize: 8192 }, (request, response) => {
+    void answer(request, response, options);
+  });
+  http.headersTimeout = HEADERS_MS;
+  http.requestTimeout = REQUEST_MS;
+  http.keepAliveTimeout = IDLE_MS;
+  const tls = createTlsServer(
+    {
+      cert: options.certificatePem,
+      key: options.privateKeyPem,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['http/1.1'],
+      handshakeTimeout: HANDSHAKE_MS,
+      // A resumed session would not show its certificate again.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    },
+    (socket) => {
+      if (sockets.size >= CONNECTIONS_MAX) {
+        socket.destroy();
+        return;
+      }
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => sockets.delete(socket));
+      http.emit('connection', socket);
+    },
+  );
+  tls.on('tlsClientError', () => {
+    // A scanner or a client that does not trust the certificate; nothing to do.
+  });
+  await new Promise<void>((resolve, reject) => {
+    tls.once('error', reject);
+    tls.listen({ port: options.port, host: options.bind }, () => {
+      tls.off('error', reject);
+      resolve();
+    });
+  });
+  const address = tls.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : options.port,
+    async close() {
+      const closed = new Promise<void>((resolve) => {
+        tls.close(() => resolve());
+      });
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: TlsDoorOptions,
+): Promise<void> {
+  try {
+    const fetched = await options.respond(await asFetchRequest(request), peerOf(request));
+    const body = new Uint8Array(await fetched.arrayBuffer());
+    response.statusCode = fetched.status;
+    for (const [name, value] of fetched.headers) response.setHeader(name, value);
+    if (fetched.status === 413) response.setHeader('Connection', 'close');
+    if (request.method !== 'HEAD' && fetched.status !== 204) {
+      response.setHeader('Content-Length', body.length);
+    }
+    response.end(request.method === 'HEAD' ? undefined : body);
+  } catch {
+    // The peer went away in the middle, or sent a request line that is no URL.
+    if (!response.headersSent) {
+      response.statusCode = 400;
+      response.setHeader('Content-Type', 'application/json');
+      response.setHeader('Connection', 'close');
+      response.end('{"error":"The request cannot be read."}');
+    } else response.destroy();
+  }
+}
+
+async function asFetchRequest(request: IncomingMessage): Promise<Request> {
+  const method = request.method ?? 'GET';
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value === undefined) continue;
+    headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  // The authority of this URL is never used; the Host header is checked by the application.
+  const url = new URL(request.url ?? '/', 'https://localhost');
+  if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers });
+  const body = await readUpToLimit(request);
+  return new Request(url, { method, headers, ...(body.length > 0 && { body }) });
+}
+
+/** The body, cut one byte past the limit: the application then refuses it as too large. */
+async function readUpToLimit(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
+  const kept = new Uint8Array(BODY_BYTES_MAX + 1);
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    const room = kept.length - size;
+    kept.set(chunk.subarray(0, room), size);
+    size += Math.min(room, chunk.length);
+    if (size === kept.length) break;
+  }
+  return kept.slice(0, size);
+}
+
+function peerOf(request: IncomingMessage): Peer {
+  const socket = request.socket as TLSSocket;
+  const certificate = socket.getPeerCertificate?.(true);
+  // Without a client certificate the record is empty.
+  const der = certificate && 'raw' in certificate ? certificate.raw : null;
+  return { address: socket.remoteAddress ?? '', certificateDer: der ? new Uint8Array(der) : null };
+}
