@@ -114,6 +114,8 @@ function unpack(path: string): number {
     if (libc().fcntl(fd, F_ADD_SEALS, SEALED) !== 0) {
       throw new Error(`the memory of the embedded encoder cannot be sealed: ${errnoName(errno())}`);
     }
+    // The chunks are garbage of many megabytes that nothing else would collect soon.
+    Bun.gc(true);
     return fd;
   } catch (error) {
     libc().close(fd);

@@ -66,6 +66,7 @@ export function climbEncoderLadder(
   rungs: readonly EncoderRung[] = encoderRungs(),
 ): EncoderLadder {
   const betterRungs: MissingRung[] = [GPU_RUNG];
+  const failed: MissingRung[] = [];
   for (const rung of rungs) {
     if (choice !== 'auto' && rung.name !== choice) {
       betterRungs.push(notWanted(rung.name, choice));
@@ -77,9 +78,10 @@ export function climbEncoderLadder(
       return { rung, detail, betterRungs, codecs: rung.codecs };
     }
     const { missing, remedy } = result;
+    failed.push({ rung: rung.name, missing, remedy });
     betterRungs.push({ rung: rung.name, missing, remedy });
   }
-  const reasons = betterRungs.map(({ rung, missing }) => `${rung}: ${missing}`).join('; ');
+  const reasons = failed.map(({ rung, missing }) => `${rung}: ${missing}`).join('; ');
   return { rung: null, detail: `no encoder works (${reasons})`, betterRungs, codecs: [] };
 }
 
