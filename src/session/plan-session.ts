@@ -31,6 +31,8 @@ export interface SessionPolicy {
   /** `auto` takes the best source the machine has. */
   readonly source: DisplaySource | 'auto';
   readonly mirrorOutput?: string;
+  /** Compositor that the app is pinned to. */
+  readonly compositor?: DisplayPlan['backend'];
   readonly maxBitrateKbps: number;
   readonly audio: boolean;
 }
@@ -112,7 +114,11 @@ function planDisplay(
   const { mode } = offer.video;
   const wanted = policy.source === 'auto' ? SOURCE_ORDER : [policy.source];
   for (const source of wanted) {
-    const found = capabilities.displays.find((display) => display.sources.includes(source));
+    const found = capabilities.displays.find(
+      ({ backend, sources }) =>
+        sources.includes(source) &&
+        (policy.compositor === undefined || policy.compositor === backend),
+    );
     if (!found) continue;
     if (source === 'synthetic' && policy.source === 'auto') {
       notes.push('no desktop was found; the test card is streamed');
@@ -125,7 +131,9 @@ function planDisplay(
       ...(mirrored ? { outputName: policy.mirrorOutput as string } : {}),
     };
   }
-  return `no backend on this machine offers the source "${policy.source}" for ${formatMode(mode)}`;
+  const pinned =
+    policy.compositor === undefined ? '' : ` on ${policy.compositor}, as the app asks,`;
+  return `no desktop${pinned} offers the source "${policy.source}" for ${formatMode(mode)}`;
 }
 
 function planVideo(

@@ -23,6 +23,8 @@ export interface DisplayLease {
   /** The mode that was really set, read back from the compositor. */
   readonly mode: DisplayMode;
   readonly source: CaptureSource;
+  /** Variables that make a program appear on this desktop, e.g. `WAYLAND_DISPLAY`. */
+  readonly environment?: Readonly<Record<string, string>>;
   /**
    * Reads the mode back once pictures flow (a PipeWire virtual monitor has no size before its
    * consumer asked for one). Resolves to the real mode.
