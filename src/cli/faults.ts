@@ -31,7 +31,7 @@ export function asOperatorError(error: unknown): OperatorError {
   if (known) return new OperatorError({ ...known, cause: error });
   const text = error instanceof Error ? error.message : String(error);
   return new OperatorError({
-    what: `A fault of the program itself: ${text.split('\n')[0] ?? ''}.`,
+    what: `A fault of the program itself: ${(text.split('\n')[0] ?? '').replace(/\.$/, '')}.`,
     next: 'Run it again with --log-level=debug and report what it prints.',
     cause: error,
   });

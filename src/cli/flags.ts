@@ -11,8 +11,10 @@ import { OperatorError } from '../platform/operator-error.ts';
 export interface FlagSpec {
   readonly name: string;
   readonly aliases?: readonly string[];
-  /** A switch takes `--no-` and `=on|off`; a value flag takes the next word. */
+  /** A switch takes `=on|off` or nothing; a value flag takes the next word. */
   readonly kind: 'switch' | 'value';
+  /** The switch also has a `--no-` form. */
+  readonly hasNegation?: boolean;
   /** Placeholder in help; absent for switches. */
   readonly valueName?: string;
   readonly help: string;
@@ -82,6 +84,7 @@ export function settingFlags(): FlagSpec[] {
     name: key,
     aliases: row.flagAliases,
     kind: row.kind === 'on-off' ? 'switch' : 'value',
+    hasNegation: row.kind === 'on-off',
     valueName: row.valueName,
     help: `${row.help} (${row.fallbackText})`,
   }));
@@ -110,12 +113,12 @@ function findFlag(typed: string, spec: CommandSpec): { flag: FlagSpec; isNegated
     const flag = named(bare);
     if (flag) return { flag, isNegated: false };
     const negated = bare.startsWith('no-') ? named(bare.slice(3)) : undefined;
-    if (negated?.kind === 'switch') return { flag: negated, isNegated: true };
+    if (negated?.hasNegation) return { flag: negated, isNegated: true };
   }
-  const known = spec.flags.flatMap(({ name, aliases, kind }) => [
+  const known = spec.flags.flatMap(({ name, aliases, hasNegation }) => [
     `--${name}`,
     ...(aliases ?? []).map((alias) => `--${alias}`),
-    ...(kind === 'switch' ? [`--no-${name}`] : []),
+    ...(hasNegation ? [`--no-${name}`] : []),
   ]);
   throw usage(spec, `${typed} is not a flag of ${spec.command}.${didYouMean(typed, known)}`);
 }

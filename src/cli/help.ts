@@ -15,8 +15,8 @@ export function programHelp(version: string, commands: readonly CommandSpec[]): 
     'Usage: punktfunk <command> [flags]',
     '',
     'Commands:',
-    ...table(commands.map((spec) => [usageLine(spec), spec.summary])),
     ...table([
+      ...commands.map((spec) => [usageLine(spec), spec.summary] as const),
       ['--help, -h', 'This text; after a command its own flags'],
       ['--version, -v', 'Version, commit and kind of this build'],
     ]),
@@ -67,8 +67,9 @@ function usageLine({ command, words }: CommandSpec): string {
   return [command, ...shown].join(' ');
 }
 
-function flagLabel({ name, aliases, kind, valueName }: FlagSpec): string {
+function flagLabel({ name, aliases, kind, hasNegation, valueName }: FlagSpec): string {
   const all = [name, ...(aliases ?? [])].map((word) => `--${word}`);
+  if (hasNegation) all.push(`--no-${name}`);
   if (kind === 'switch') return all.join(', ');
   return `${all.join(', ')}=${valueName ?? 'VALUE'}`;
 }

@@ -137,5 +137,7 @@ function pathPattern(row: Route): RegExp {
 }
 
 function refusal({ status, error, code }: Refusal): Response {
-  return Response.json(code === undefined ? { error } : { error, code }, { status });
+  const response = Response.json(code === undefined ? { error } : { error, code }, { status });
+  if (status === 401) response.headers.set('WWW-Authenticate', 'Bearer');
+  return response;
 }

@@ -148,7 +148,10 @@ function description(row: Route): DescribeRouteOptions {
 /** The entries of an object schema as OpenAPI parameters. */
 function parameters(place: 'path' | 'query', schema: Schema | null): Parameters {
   if (!schema) return [];
-  const { properties = {}, required = [] } = toJsonSchema(schema, { typeMode: 'input' });
+  const { properties = {}, required = [] } = toJsonSchema(schema, {
+    typeMode: 'input',
+    ignoreActions: ['to_lower_case'],
+  });
   return Object.entries(properties).map(([name, property]) => ({
     name,
     in: place,

@@ -19,6 +19,8 @@ const HEADERS_MS = 5000;
 /** Longer than the longest answer (a PIN's result). */
 const REQUEST_MS = 30_000;
 const IDLE_MS = 10_000;
+/** For the whole body, which is a few hundred bytes. */
+const BODY_MS = 5000;
 
 export interface TlsDoorOptions {
   readonly certificatePem: string;
@@ -130,17 +132,36 @@ async function asFetchRequest(request: IncomingMessage): Promise<Request> {
   return new Request(url, { method, headers, ...(body.length > 0 && { body }) });
 }
 
-/** The body, cut one byte past the limit: the application then refuses it as too large. */
-async function readUpToLimit(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
+/**
+ * The body, cut one byte past the limit: the application then refuses it as too large. Rejects when
+ * the peer goes away or is too slow.
+ */
+function readUpToLimit(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
   const kept = new Uint8Array(BODY_BYTES_MAX + 1);
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    const room = kept.length - size;
-    kept.set(chunk.subarray(0, room), size);
-    size += Math.min(room, chunk.length);
-    if (size === kept.length) break;
-  }
-  return kept.slice(0, size);
+  if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) return Promise.resolve(kept);
+  return new Promise((resolve, reject) => {
+    let size = 0;
+    const timer = setTimeout(() => reject(new Error('the body is too slow')), BODY_MS);
+    const end = (): void => {
+      clearTimeout(timer);
+      resolve(kept.slice(0, size));
+    };
+    const fail = (): void => {
+      clearTimeout(timer);
+      reject(new Error('the body was cut short'));
+    };
+    request.on('data', (chunk: Buffer) => {
+      const room = kept.length - size;
+      kept.set(chunk.subarray(0, room), size);
+      size += Math.min(room, chunk.length);
+      if (size < kept.length) return;
+      request.pause();
+      end();
+    });
+    request.once('end', end);
+    request.once('error', fail);
+    request.once('close', fail);
+  });
 }
 
 function peerOf(request: IncomingMessage): Peer {
