@@ -188,7 +188,7 @@ export class X264Session {
   readonly #nalsView: DataView;
   readonly #fields: DataView;
   readonly #pictureFields: DataView;
-  #encoder = 0;
+  #opened = 0;
 
   constructor(native: Native, settings: X264Settings) {
     this.#native = native;
@@ -197,7 +197,7 @@ export class X264Session {
     this.#nalsView = new DataView(this.#nals.buffer);
     pin(this);
     try {
-      this.#encoder = this.#open(settings);
+      this.#opened = this.#open(settings);
     } catch (error) {
       this.#release();
       throw error;
@@ -207,11 +207,12 @@ export class X264Session {
 
   /** Encodes one picture and appends its access unit to `into`. */
   encode(input: X264Planes, pts: number, isForcedIdr: boolean, into: X264Output): void {
+    const encoder = this.#encoder;
     // KEEP: the planes until the call below returns; x264 copies them.
     pin(input);
     this.#describePicture(input, pts, isForcedIdr);
     const size = this.#native.x264_encoder_encode(
-      this.#encoder,
+      encoder,
       this.#nals,
       this.#nalCount,
       this.#picture,
@@ -242,10 +243,16 @@ export class X264Session {
   }
 
   close(): void {
-    if (this.#encoder === 0) return;
-    this.#native.x264_encoder_close(this.#encoder);
-    this.#encoder = 0;
+    if (this.#opened === 0) return;
+    this.#native.x264_encoder_close(this.#opened);
+    this.#opened = 0;
     this.#release();
+  }
+
+  /** Address of the open encoder; native code never sees a closed one. */
+  get #encoder(): number {
+    if (this.#opened === 0) throw new Error('the encoder is closed');
+    return this.#opened;
   }
 
   #open(settings: X264Settings): number {

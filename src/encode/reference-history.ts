@@ -9,6 +9,8 @@ export class ReferenceHistory {
   readonly #isLost: Uint8Array;
   #count = 0;
   #lastIdrId = -1;
+  /** No good reference is left: whatever is encoded before the next IDR builds on a lost picture. */
+  #needsIdr = false;
 
   constructor(depth: number) {
     this.#ids = new Float64Array(depth);
@@ -19,6 +21,7 @@ export class ReferenceHistory {
     if (isIdr) {
       this.#count = 0;
       this.#lastIdrId = pictureId;
+      this.#needsIdr = false;
     }
     if (this.#count === this.#ids.length) {
       this.#ids.copyWithin(0, 1);
@@ -33,15 +36,17 @@ export class ReferenceHistory {
   /**
    * Pictures from `firstId` on are lost, with all that came after them.
    * @returns `nothing` when an IDR has replaced them, `repair` when a good reference remains in the
-   * window, else `idr`.
+   * window, else `idr`; then every further loss needs that IDR too.
    */
   lose(firstId: number, lastId: number): 'nothing' | 'repair' | 'idr' {
     if (lastId < this.#lastIdrId) return 'nothing';
+    if (this.#needsIdr) return 'idr';
     let hasGood = false;
     for (let index = 0; index < this.#count; index += 1) {
       if ((this.#ids[index] ?? 0) >= firstId) this.#isLost[index] = 1;
       else if (this.#isLost[index] === 0) hasGood = true;
     }
+    this.#needsIdr = !hasGood;
     return hasGood ? 'repair' : 'idr';
   }
 }
