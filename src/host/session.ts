@@ -29,7 +29,7 @@ export interface ControlLink {
 }
 
 /** Codes of the termination message (GameStream §7.4). */
-export const TERMINATION = { graceful: 0x80030023 } as const;
+export const TERMINATION = { graceful: 0x80030023, encoderFailed: 0x800e9403 } as const;
 
 /** From PLAY to the device's control connection and first video ping. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -52,6 +52,8 @@ export class Session {
   readonly startedAtMs = performance.now();
   state: 'starting' | 'streaming' | 'ending' = 'starting';
   lastWarning: string | null = null;
+  /** Video packets the device reported missing; null before its first report. */
+  lostPackets: number | null = null;
   stream: Stream | null = null;
   link: ControlLink | null = null;
   readonly #onEnd: SessionOptions['onEnd'];
@@ -98,7 +100,8 @@ export class Session {
     // The picture stops at once; the device is told while the workers wind down.
     this.stream?.control.set('stop', 1);
     const isReachable = end !== 'device-left' && end !== 'device-silent';
-    const told = isReachable ? this.link?.terminate(TERMINATION.graceful) : undefined;
+    const code = end === 'failed' ? TERMINATION.encoderFailed : TERMINATION.graceful;
+    const told = isReachable ? this.link?.terminate(code) : undefined;
     await Promise.all([told, this.stream?.stop()]);
     await this.#onEnd(this, end, reason);
   }
