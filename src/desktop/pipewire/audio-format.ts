@@ -2,7 +2,8 @@
  * Audio formats of PipeWire streams: 32-bit float, interleaved, with named channel positions.
  * Keys and values from spa/param/audio/raw.h (libspa-0.2).
  */
-import { encodePod, type Pod, type PodObject, podArray, podId, podInt, propertyOf } from './pod.ts';
+import { type Pod, type PodObject, podArray, podId, podInt, propertyOf } from './pod.ts';
+import { encodePod } from './pod-encode.ts';
 import { OBJECT_FORMAT, PARAM_ENUM_FORMAT } from './video-format.ts';
 
 const KEYS = {

@@ -2,7 +2,8 @@
  * Buffers and Meta parameters: what a stream answers once a format is agreed.
  * Keys from spa/param/buffers.h (libspa-0.2).
  */
-import { encodePod, podChoice, podId, podInt } from './pod.ts';
+import { podChoice, podId, podInt } from './pod.ts';
+import { encodePod } from './pod-encode.ts';
 
 const OBJECT_PARAM_BUFFERS = 0x40004;
 const OBJECT_PARAM_META = 0x40005;

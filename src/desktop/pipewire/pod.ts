@@ -103,6 +103,3 @@ export function propertyOf(object: PodObject, key: number): Pod | undefined {
   const found = object.properties.find((property) => property.key === key);
   return found && unwrapChoice(found.value);
 }
-
-export { decodePod, type PodRefusal } from './pod-decode.ts';
-export { encodePod } from './pod-encode.ts';

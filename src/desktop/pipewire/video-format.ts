@@ -4,7 +4,6 @@
  */
 import type { PixelFormat } from '../../capture/port.ts';
 import {
-  encodePod,
   type Pod,
   type PodObject,
   podChoice,
@@ -13,6 +12,7 @@ import {
   podRectangle,
   propertyOf,
 } from './pod.ts';
+import { encodePod } from './pod-encode.ts';
 
 export const OBJECT_FORMAT = 0x40003;
 export const PARAM_ENUM_FORMAT = 3;

@@ -1,0 +1,231 @@
+/**
+ * Captures a PipeWire video node (Mutter virtual monitor, portal stream) inside the video worker.
+ *
+ * The worker's thread iterates the loop in `next`; the newest buffer wins and older ones go straight
+ * back. The picture handed out stays in the producer's shared memory until the following `next`.
+ * Sources send pictures only when something changed, so `none` is normal; a source that never sends
+ * its first picture is told apart by a watchdog.
+ */
+import { monotonicNs } from '../../../ffi/libc-time.ts';
+import {
+  DATA_TYPES,
+  HEADER_CORRUPTED,
+  META_TYPES,
+  PipewireLoop,
+  type PipewireStream,
+  SPA_META_HEADER,
+  STREAM_FLAGS,
+  type StreamBuffer,
+} from '../../../ffi/libpipewire.ts';
+import type { VideoFormat } from '../../desktop/pipewire/video-format.ts';
+import { formatMode } from '../../session/mode.ts';
+import type { CaptureResult, Capturer, CaptureSource, MemoryFrame } from '../port.ts';
+import { frameOfBuffer } from './buffer-frame.ts';
+import { agreedVideoFormat, videoAnswers, videoOffers } from './negotiation.ts';
+
+/** A source that shows nothing for this long after opening is broken, not idle. */
+export const FIRST_FRAME_TIMEOUT_MS = 10_000;
+/** Buffers without a picture that are skipped in one `next`. */
+const SKIPPED_MAX = 64;
+
+export type PipewireSource = Extract<CaptureSource, { kind: 'pipewire' }>;
+
+/** Opens the node; throws with a cause when the daemon or the node is not there. */
+export function openPipewireCapturer(
+  source: PipewireSource,
+  firstFrameTimeoutMs = FIRST_FRAME_TIMEOUT_MS,
+): Capturer {
+  return new PipewireCapturer(source, firstFrameTimeoutMs);
+}
+
+class PipewireCapturer implements Capturer {
+  readonly #source: PipewireSource;
+  readonly #loop: PipewireLoop;
+  readonly #stream: PipewireStream;
+  readonly #firstFrameByNs: number;
+  #format: VideoFormat | null = null;
+  #formatPod: Uint8Array | null = null;
+  #held: StreamBuffer | null = null;
+  #memory = 'not yet negotiated';
+  #hasFrame = false;
+  #lost: string | null = null;
+  #isClosed = false;
+
+  constructor(source: PipewireSource, firstFrameTimeoutMs: number) {
+    this.#source = source;
+    this.#firstFrameByNs = monotonicNs() + firstFrameTimeoutMs * 1e6;
+    this.#loop = PipewireLoop.open(source.runtimeDir);
+    try {
+      this.#watchNode();
+      this.#stream = this.#loop.openStream({
+        name: 'punktfunk screen capture',
+        direction: 'input',
+        props: {
+          'media.type': 'Video',
+          'media.category': 'Capture',
+          'media.role': 'Screen',
+          'node.name': 'punktfunk-capture',
+        },
+        params: videoOffers(source.mode, source.fixedSize),
+        targetNodeId: source.nodeId,
+        // Without DONT_RECONNECT the session manager would link a webcam when the screen is gone.
+        flags: STREAM_FLAGS.AUTOCONNECT | STREAM_FLAGS.MAP_BUFFERS | STREAM_FLAGS.DONT_RECONNECT,
+        onFormat: (pod) => this.#agree(pod),
+        onState: (state, error) => {
+          if (state === 'error') this.#lose(`the stream failed: ${error}`);
+          if (state === 'unconnected') this.#lose('the stream was disconnected');
+        },
+        onRemoveBuffer: (buffer) => {
+          if (this.#held === buffer) this.#held = null;
+        },
+      });
+    } catch (error) {
+      this.#loop.close();
+      throw error;
+    }
+  }
+
+  get description(): string {
+    const format = this.#format;
+    const shape = format ? `${format.width}x${format.height} ${format.format}, ` : '';
+    return `pipewire node ${this.#source.nodeId} (${shape}${this.#memory})`;
+  }
+
+  next(timeoutMs: number): CaptureResult {
+    if (this.#isClosed) return { kind: 'lost', cause: 'the capturer is closed' };
+    this.#giveBack();
+    const deadlineNs = monotonicNs() + timeoutMs * 1e6;
+    let waitMs = 0;
+    for (;;) {
+      if (this.#lost === null) this.#loop.iterate(waitMs);
+      const cause = this.#lost ?? this.#loop.failure;
+      if (cause !== null) return { kind: 'lost', cause };
+      const frame = this.#newestFrame();
+      if (frame) return { kind: 'frame', frame };
+      const nowNs = monotonicNs();
+      if (!this.#hasFrame && nowNs > this.#firstFrameByNs) {
+        this.#lose(this.#silenceCause());
+        continue;
+      }
+      if (nowNs >= deadlineNs) return { kind: 'none' };
+      waitMs = Math.ceil((deadlineNs - nowNs) / 1e6);
+    }
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#held = null;
+    this.#loop.close();
+  }
+
+  #watchNode(): void {
+    const { nodeId } = this.#source;
+    let isThere = false;
+    this.#loop.registry(
+      (global) => {
+        isThere ||= global.id === nodeId;
+      },
+      (id) => {
+        if (id === nodeId) this.#lose(`PipeWire node ${nodeId} was removed`);
+      },
+    );
+    if (!isThere) throw new Error(`pipewire: there is no node ${nodeId} to capture`);
+  }
+
+  /** Answers a format. It may be told several times, or change while the stream runs. */
+  #agree(pod: Uint8Array | null): void {
+    const known = this.#formatPod;
+    this.#formatPod = pod;
+    if (pod === null) {
+      this.#format = null;
+      return;
+    }
+    if (known && Buffer.compare(known, pod) === 0) return;
+    const format = agreedVideoFormat(pod);
+    if (typeof format === 'string') {
+      this.#lose(`the producer chose a format that cannot be captured: ${format}`);
+      return;
+    }
+    this.#format = format;
+    try {
+      this.#stream.updateParams(videoAnswers());
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #newestFrame(): MemoryFrame | null {
+    let newest: StreamBuffer | null = null;
+    let frame: MemoryFrame | null = null;
+    for (let i = 0; i < SKIPPED_MAX; i++) {
+      const buffer = this.#stream.dequeue();
+      if (!buffer) break;
+      const candidate = this.#readBuffer(buffer);
+      if (candidate === null) {
+        this.#stream.queue(buffer);
+        continue;
+      }
+      if (newest) this.#stream.queue(newest);
+      newest = buffer;
+      frame = candidate;
+    }
+    this.#held = newest;
+    if (frame) this.#hasFrame = true;
+    return frame;
+  }
+
+  #readBuffer(buffer: StreamBuffer): MemoryFrame | null {
+    const plane = buffer.planes[0];
+    if (!this.#format || !plane) return null;
+    this.#memory = plane.type === DATA_TYPES.MEM_FD ? 'memfd' : 'memory';
+    const header = buffer.meta(META_TYPES.HEADER);
+    const flags = header?.getUint32(SPA_META_HEADER.fields.flags, true) ?? 0;
+    const frame = frameOfBuffer(
+      {
+        bytes: plane.bytes,
+        offsetBytes: buffer.chunkOffsetBytes(),
+        sizeBytes: buffer.chunkSizeBytes(),
+        strideBytes: buffer.chunkStrideBytes(),
+        isCorrupted: buffer.isCorrupted() || (flags & HEADER_CORRUPTED) !== 0,
+        stampNs: header ? stampOf(header) : null,
+      },
+      this.#format,
+      monotonicNs(),
+    );
+    if (typeof frame !== 'string') return frame;
+    if (frame === 'too-small' || frame === 'not-mapped') {
+      this.#lose(`the producer's buffers do not hold a picture (${frame}): ${this.description}`);
+    }
+    return null;
+  }
+
+  #giveBack(): void {
+    if (this.#held) this.#stream.queue(this.#held);
+    this.#held = null;
+  }
+
+  #lose(cause: string): void {
+    this.#lost ??= cause;
+  }
+
+  /** Says how far the stream came before it fell silent. */
+  #silenceCause(): string {
+    const node = `PipeWire node ${this.#source.nodeId}`;
+    if (this.#format) {
+      return `${node} sent no picture although ${this.#format.width}x${this.#format.height} ${this.#format.format} was agreed`;
+    }
+    const state = this.#stream.state;
+    if (state === 'connecting' || state === 'paused') {
+      return `${node} was not linked to the capture stream or offered no format for ${formatMode(this.#source.mode)}; check that a session manager (WirePlumber) runs`;
+    }
+    return `${node} sent no picture; its stream is ${state}`;
+  }
+}
+
+/** Signed 64-bit nanoseconds as a number; -1 (no stamp) and other negatives become null. */
+function stampOf(header: DataView): number | null {
+  const high = header.getInt32(SPA_META_HEADER.fields.pts + 4, true);
+  if (high < 0) return null;
+  return high * 2 ** 32 + header.getUint32(SPA_META_HEADER.fields.pts, true);
+}
