@@ -34,6 +34,10 @@ export async function readJsonBody(request: Request, row: Route): Promise<PartRe
   } catch {
     return problem(400, 'The body is not valid JSON.');
   }
+  // valibot takes a list for an object without fields.
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return problem(422, 'The body must be a JSON object.');
+  }
   const checked = v.safeParse(row.body ?? v.strictObject({}), value);
   if (!checked.success) return problem(422, sentences(checked.issues, row.body));
   return { ok: true, value: row.body ? checked.output : undefined };
@@ -78,7 +82,7 @@ async function readBytes(request: Request): Promise<Uint8Array | null> {
   return Buffer.concat(chunks);
 }
 
-/** One sentence per problem, the path of the field first. */
+/** One sentence per problem, the field first; the schemas carry the words after it. */
 function sentences(issues: readonly v.BaseIssue<unknown>[], schema: Schema | null): string {
   const known = entryNames(schema);
   const lines = issues.slice(0, SENTENCES_MAX).map((issue) => {
@@ -86,16 +90,13 @@ function sentences(issues: readonly v.BaseIssue<unknown>[], schema: Schema | nul
     if (issue.type === 'strict_object' && issue.expected === 'never') {
       return `${field} is not known here.${didYouMean(field, known)}`;
     }
-    const expected = issue.expected ?? expectation(issue.type);
-    const name = field === '' ? 'The body' : field;
-    return `${name} must be ${expected}, not ${issue.received.slice(0, 60)}.`;
+    if (issue.type === 'strict_object' && issue.received === 'undefined') {
+      return `${field} is missing.`;
+    }
+    return `${field === '' ? 'The body' : field} ${issue.message}.`;
   });
-  return lines.join(' ');
-}
-
-/** What a check that has no `expected` of its own asks for. */
-function expectation(type: string): string {
-  return type === 'regex' ? 'of the documented form' : `valid (${type})`;
+  // One field may break several rules that read the same.
+  return [...new Set(lines)].join(' ');
 }
 
 function entryNames(schema: Schema | null): string[] {

@@ -195,23 +195,33 @@ export const PairedSchema = v.pipe(
 
 export const CountSchema = v.pipe(v.object({ count: Count }), v.metadata({ ref: 'AffectedCount' }));
 
+const NAME_RULE = `must be 1 to ${DEVICE_NAME_LENGTH_MAX} characters without control characters`;
+
 /** Refused here, not cleaned silently: the operator shall see what is stored. */
 const DeviceName = v.pipe(
-  v.string(),
+  v.string(NAME_RULE),
   v.trim(),
-  v.minLength(1),
-  v.maxLength(DEVICE_NAME_LENGTH_MAX),
-  v.regex(/^[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$/),
+  v.minLength(1, NAME_RULE),
+  v.maxLength(DEVICE_NAME_LENGTH_MAX, NAME_RULE),
+  v.regex(
+    /^[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$/,
+    NAME_RULE,
+  ),
 );
 
 export const DevicePatchSchema = v.pipe(
-  v.strictObject({ name: v.optional(DeviceName), enabled: v.optional(v.boolean()) }),
+  v.strictObject({
+    name: v.optional(DeviceName),
+    enabled: v.optional(v.boolean('must be true or false')),
+  }),
   v.metadata({ ref: 'DevicePatch' }),
 );
 
+const PIN_RULE = 'must be a text of 1 to 16 digits';
+
 export const PinSubmissionSchema = v.pipe(
   v.strictObject({
-    pin: v.pipe(v.string(), v.regex(/^[0-9]{1,16}$/)),
+    pin: v.pipe(v.string(PIN_RULE), v.regex(/^[0-9]{1,16}$/, PIN_RULE)),
     name: v.optional(DeviceName),
   }),
   v.metadata({ ref: 'PinSubmission' }),
@@ -219,19 +229,26 @@ export const PinSubmissionSchema = v.pipe(
 
 /** Clients may write fingerprints in either case. */
 export const FingerprintParamSchema = v.strictObject({
-  fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-fA-F]{64}$/), v.toLowerCase()),
+  fingerprint: v.pipe(
+    v.string(),
+    v.regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal characters'),
+    v.toLowerCase(),
+  ),
 });
 
 export const RequestParamSchema = v.strictObject({
-  id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
+  id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be the id of a request')),
 });
 
 export const SessionParamSchema = v.strictObject({
-  id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/)),
+  id: v.pipe(
+    v.string(),
+    v.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/, 'must be the id of a session'),
+  ),
 });
 
 export const StopQuerySchema = v.strictObject({
-  how: v.optional(v.picklist(['quit', 'drop']), 'quit'),
+  how: v.optional(v.picklist(['quit', 'drop'], 'must be quit or drop'), 'quit'),
 });
 
 export type ApiError = v.InferOutput<typeof ApiErrorSchema>;
