@@ -1,0 +1,159 @@
+/** The GameStream doors of the host: nvhttp, RTSP, control, the media sockets and the announcement. */
+import { randomBytes } from 'node:crypto';
+import { type PortFamily, portFamily } from '../config/ports.ts';
+import type { Settings } from '../config/rows.ts';
+import type { EncoderLadder } from '../encode/ladder.ts';
+import { NvRoutes } from '../gamestream/nvhttp-routes.ts';
+import { startNvHttpServer } from '../gamestream/nvhttp-server.ts';
+import { PairingDesk } from '../gamestream/pairing-desk.ts';
+import { CODEC_MODE } from '../gamestream/rtsp-describe.ts';
+import { PendingLaunches } from '../gamestream/rtsp-launches.ts';
+import { listenRtsp } from '../gamestream/rtsp-server.ts';
+import { APP_VERSION, GFE_VERSION } from '../gamestream/serverinfo.ts';
+import { macOfAddress } from '../net/interfaces.ts';
+import type { HostPaths } from '../platform/linux/paths.ts';
+import { type PortProtocol, portInUseError } from '../platform/linux/port-owner.ts';
+import { logger } from '../platform/log.ts';
+import type { DeviceRoster } from '../trust/devices.ts';
+import type { HostIdentity } from '../trust/identity.ts';
+import type { AppsFile } from './apps-file.ts';
+import { type GameStreamHostParts, nvHttpHost, rtspHost } from './gamestream-host.ts';
+import type { MediaSockets } from './media-sockets.ts';
+import type { SessionDesk } from './session-desk.ts';
+
+const log = logger('gamestream');
+
+export interface GameStreamPlaneOptions {
+  readonly settings: Settings;
+  readonly paths: HostPaths;
+  readonly identity: HostIdentity;
+  readonly roster: DeviceRoster;
+  readonly desk: SessionDesk;
+  readonly media: MediaSockets;
+  readonly ladder: EncoderLadder;
+  readonly hostName: string;
+  readonly apps: AppsFile['list'];
+  readonly warn: (sentence: string) => void;
+}
+
+export interface GameStreamPlane {
+  readonly pairing: PairingDesk;
+  readonly ports: PortFamily;
+  readonly appVersion: string;
+  readonly gfeVersion: string;
+  /** Name announced by mDNS; null when it is not. */
+  readonly mdnsName: string | null;
+  close(): Promise<void>;
+}
+
+/** Opens every door; throws an operator's sentence when a port is taken, leaving none open. */
+export async function startGameStreamPlane(
+  options: GameStreamPlaneOptions,
+): Promise<GameStreamPlane> {
+  const { settings, paths, identity, roster, desk, ladder, hostName } = options;
+  const ports = portFamily(settings.portBase);
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  const nowMs = (): number => performance.now();
+  const pairing = new PairingDesk({
+    identity,
+    roster,
+    onChange: () => announcePairing(pairing),
+  });
+  closers.push(() => pairing.close());
+  const launches = new PendingLaunches((size) => randomBytes(size));
+  try {
+    const parts: GameStreamHostParts = {
+      desk,
+      launches,
+      hostname: hostName,
+      uniqueId: identity.uniqueId,
+      codecModeSupport: ladder.codecs.reduce(
+        (bits, codec) => bits | CODEC_MODE[codec]['420'][8],
+        0,
+      ),
+      canInvalidateReferences: ladder.rung?.name === 'x264',
+      parityPct: settings.fecPct,
+      tagDscp: settings.dscp,
+      configDir: paths.configDir,
+      ports: () => ports,
+      apps: options.apps,
+      nowMs,
+      expect: (session, launch) => {
+        options.media.expect(session, launch);
+      },
+    };
+    const rtsp = await claim('TCP', ports.rtsp, () =>
+      listenRtsp({
+        bindAddress: settings.bind,
+        port: ports.rtsp,
+        host: rtspHost(parts),
+        nowMs,
+        notice: ({ method, status, launchId, reason }) =>
+          (status === 200 ? log.debug : log.warn)(`RTSP ${method}`, {
+            status,
+            launch: launchId,
+            reason,
+          }),
+      }),
+    );
+    closers.push(() => rtsp.close());
+    const routes = new NvRoutes({
+      host: nvHttpHost(parts),
+      pairing,
+      macOfAddress: (address) => macOfAddress(address),
+      onFault: (path, error) => log.error('a request failed', { path, error: String(error) }),
+    });
+    const nvhttp = await claim('TCP', ports.http, () =>
+      startNvHttpServer({
+        identity,
+        roster,
+        routes,
+        bindAddress: settings.bind,
+        httpPort: ports.http,
+        httpsPort: ports.https,
+      }),
+    );
+    closers.push(() => nvhttp.close());
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+  const sweep = setInterval(() => {
+    if (launches.expire(nowMs()).length > 0 && launches.size === 0) desk.unreserve();
+  }, 1000);
+  closers.push(() => clearInterval(sweep));
+  return {
+    pairing,
+    ports,
+    appVersion: APP_VERSION,
+    gfeVersion: GFE_VERSION,
+    mdnsName: null,
+    close: closeAll,
+  };
+}
+
+function announcePairing(pairing: PairingDesk): void {
+  for (const request of pairing.pending()) {
+    log.info(`${request.name} wants to pair; run "punktfunk ctl pin PIN" with the PIN it shows`, {
+      address: request.peerAddress,
+      request: request.id,
+    });
+  }
+}
+
+/** Runs `open`; a taken port becomes the operator's sentence. */
+async function claim<T>(protocol: PortProtocol, port: number, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException & { port?: number };
+    if (code === 'EADDRINUSE') {
+      const taken = (error as { port?: number }).port ?? port;
+      throw portInUseError(protocol, taken, '--port-base');
+    }
+    throw error;
+  }
+}

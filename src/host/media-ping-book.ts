@@ -1,0 +1,74 @@
+/**
+ * Where devices' media pings came from last (GameStream §5). Pure; time is passed in.
+ *
+ * | length | form                                             |
+ * |--------|--------------------------------------------------|
+ * | 20     | payload of SETUP (16 characters), counter u32 BE |
+ * | 4      | `PING`, from devices without session payloads    |
+ */
+
+export type MediaPlane = 'video' | 'audio';
+
+export interface PingSource {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Payloads remembered per plane: several launches may ping before they announce. */
+const SOURCES_MAX = 32;
+const PAYLOAD_BYTES = 16;
+const PING_BYTES = 20;
+
+interface Remembered extends PingSource {
+  readonly key: string;
+  readonly atMs: number;
+}
+
+export class MediaPingBook {
+  readonly #sources: Record<MediaPlane, Remembered[]> = { video: [], audio: [] };
+  ignoredCount = 0;
+
+  /** @returns whether the ping is one and came from a place not known for its key before. */
+  note(
+    plane: MediaPlane,
+    bytes: Uint8Array,
+    address: string,
+    port: number,
+    nowMs: number,
+  ): boolean {
+    const key = pingKey(bytes, address);
+    if (key === null) {
+      this.ignoredCount += 1;
+      return false;
+    }
+    const sources = this.#sources[plane];
+    const index = sources.findIndex((source) => source.key === key);
+    const known = sources[index];
+    if (index >= 0) sources.splice(index, 1);
+    sources.push({ key, address, port, atMs: nowMs });
+    if (sources.length > SOURCES_MAX) sources.shift();
+    return known?.address !== address || known.port !== port;
+  }
+
+  /** Latest source of the payload, else the latest legacy ping from the launch's address. */
+  find(plane: MediaPlane, payload: string, peerAddress: string): PingSource | null {
+    const sources = this.#sources[plane];
+    return (
+      sources.findLast((source) => source.key === payload) ??
+      sources.findLast((source) => source.key === legacyKey(peerAddress)) ??
+      null
+    );
+  }
+}
+
+function pingKey(bytes: Uint8Array, address: string): string | null {
+  if (bytes.length === PING_BYTES) {
+    return String.fromCharCode(...bytes.subarray(0, PAYLOAD_BYTES));
+  }
+  const isLegacy = bytes.length === 4 && String.fromCharCode(...bytes) === 'PING';
+  return isLegacy ? legacyKey(address) : null;
+}
+
+function legacyKey(address: string): string {
+  return `legacy ${address}`;
+}

@@ -1,0 +1,94 @@
+/**
+ * The UDP sockets of video and sound: bound for the life of the host, received on here (pings), sent
+ * on by the workers of the running stream.
+ *
+ * A ping names its launch by payload, or by source address from older devices. Sound pings come
+ * before ANNOUNCE, so the latest address of every payload is remembered for a while.
+ */
+import { portFamily } from '../config/ports.ts';
+import type { Settings } from '../config/rows.ts';
+import type { PendingLaunch } from '../gamestream/rtsp-launches.ts';
+import { normaliseAddress } from '../net/interfaces.ts';
+import { packSocketAddress } from '../net/socket-address.ts';
+import { openUdpSocket, tagTraffic, type UdpSocket, UdpSocketError } from '../net/udp-socket.ts';
+import { portInUseError } from '../platform/linux/port-owner.ts';
+import { MediaPingBook, type MediaPlane } from './media-ping-book.ts';
+import type { Session } from './session.ts';
+
+const EADDRINUSE = 98;
+
+export interface MediaSockets {
+  readonly videoFd: number;
+  readonly audioFd: number;
+  /** From now on pings of this launch direct the session's media. */
+  expect(session: Session, launch: PendingLaunch): void;
+  forget(session: Session): void;
+  close(): void;
+}
+
+export async function openMediaSockets(settings: Settings): Promise<MediaSockets> {
+  const ports = portFamily(settings.portBase);
+  const video = open(settings.bind, ports.video);
+  let audio: UdpSocket;
+  try {
+    audio = open(settings.bind, ports.audio);
+  } catch (error) {
+    video.close();
+    throw error;
+  }
+  const sockets = { video, audio };
+  const book = new MediaPingBook();
+  let current: { session: Session; launch: PendingLaunch } | null = null;
+
+  const direct = (plane: MediaPlane): void => {
+    const control = current?.session.stream?.control;
+    if (!current || !control) return;
+    const found = book.find(plane, current.launch.pingPayload, current.launch.peerAddress);
+    if (!found) return;
+    const packed = packSocketAddress(found.address, found.port, sockets[plane].family);
+    if (packed) control.setAddress(plane, packed);
+  };
+  const listen = (plane: MediaPlane): Promise<Bun.udp.Socket<'uint8array'>> =>
+    Bun.udpSocket({
+      fd: sockets[plane].fd,
+      binaryType: 'uint8array',
+      socket: {
+        data(_socket: unknown, bytes: Uint8Array, port: number, address: string) {
+          const isNew = book.note(plane, bytes, normaliseAddress(address), port, performance.now());
+          if (isNew) direct(plane);
+        },
+        error() {
+          // ICMP unreachable of a device that left; its silence is noticed on the control plane.
+        },
+      },
+    } as never) as never;
+  const listeners = await Promise.all([listen('video'), listen('audio')]);
+  return {
+    videoFd: video.fd,
+    audioFd: audio.fd,
+    expect(session, launch) {
+      current = { session, launch };
+      tagTraffic(video.fd, video.family === 'ipv6', session.format.videoDscp);
+      tagTraffic(audio.fd, audio.family === 'ipv6', session.format.audioDscp);
+      direct('video');
+      direct('audio');
+    },
+    forget(session) {
+      if (current?.session === session) current = null;
+    },
+    close() {
+      for (const listener of listeners) listener.close();
+    },
+  };
+}
+
+function open(bindAddress: string, port: number): UdpSocket {
+  try {
+    return openUdpSocket({ bindAddress, port });
+  } catch (error) {
+    if (error instanceof UdpSocketError && error.errno === EADDRINUSE) {
+      throw portInUseError('UDP', port, '--port-base');
+    }
+    throw error;
+  }
+}
