@@ -1,0 +1,20 @@
+/** Magics of the input packets (u32 little-endian at offset 4). Source: GameStream §8. */
+export const MAGIC = {
+  keyDown: 0x03,
+  keyUp: 0x04,
+  absoluteMouse: 0x05,
+  relativeMouse: 0x07,
+  buttonDown: 0x08,
+  buttonUp: 0x09,
+  scroll: 0x0a,
+  padState: 0x0c,
+  haptics: 0x0d,
+  text: 0x17,
+  horizontalScroll: 0x5500_0001,
+  touch: 0x5500_0002,
+  pen: 0x5500_0003,
+  padArrival: 0x5500_0004,
+  padTouch: 0x5500_0005,
+  padMotion: 0x5500_0006,
+  padBattery: 0x5500_0007,
+} as const;
