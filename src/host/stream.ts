@@ -11,6 +11,7 @@ import { StreamControl } from '../pipeline/stream-control.ts';
 import { createStreamMemory } from '../pipeline/stream-memory.ts';
 import type { RestoreJournal } from '../platform/journal.ts';
 import { logger } from '../platform/log.ts';
+import { formatMode } from '../session/mode.ts';
 import type { PacketFormat, SessionPlan } from '../session/plan.ts';
 import type { DisplayLease } from '../vdisplay/port.ts';
 import { type MediaReport, MediaWorker, type SpawnWorker } from './media-worker.ts';
@@ -58,6 +59,7 @@ export class Stream {
   readonly #ports: StreamPorts;
   readonly #workers: MediaWorker[] = [];
   #injector: Injector | null = null;
+  #lease: DisplayLease | null = null;
   #sink: VirtualSink | null = null;
   #watch: ReturnType<typeof setInterval> | null = null;
   readonly #beats = { video: -1, packet: -1, audio: -1 };
@@ -153,8 +155,26 @@ export class Stream {
   }
 
   #adopt(lease: DisplayLease): void {
+    this.#lease = lease;
     this.facts.outputName = lease.outputName;
-    this.facts.actualMode = `${lease.mode.width}x${lease.mode.height}`;
+    this.facts.actualMode = formatMode(lease.mode);
+  }
+
+  /** Once pictures flow: which mode the screen really has, said aloud when it is another one. */
+  async #readBack(pictureSize: string): Promise<void> {
+    const lease = this.#lease;
+    try {
+      const actual = formatMode((await lease?.readBack()) ?? this.#setup.plan.display.mode);
+      if (this.#isOver || lease !== this.#lease) return;
+      this.facts.outputName = lease?.outputName ?? '';
+      this.facts.actualMode = actual;
+      const asked = formatMode(this.#setup.plan.display.mode);
+      const isVirtual = this.#setup.plan.display.source === 'virtual';
+      if (isVirtual && actual !== asked) log.warn('the screen has another mode', { asked, actual });
+      log.debug('the first picture arrived', { mode: actual, picture: pictureSize });
+    } catch (error) {
+      log.warn('the mode of the screen could not be read back', { cause: messageOf(error) });
+    }
   }
 
   #spawn(order: WorkerOrder): void {
@@ -170,7 +190,7 @@ export class Stream {
         log.info(report.value, { part: report.name });
         return;
       case 'first-frame':
-        this.facts.actualMode = `${report.width}x${report.height}`;
+        void this.#readBack(`${report.width}x${report.height}`);
         return;
       case 'capture-lost':
         log.warn('the picture source was lost', { cause: report.cause, attempt: report.attempt });
