@@ -18,14 +18,26 @@ import { type NvResponse, type NvRoutes, refusal } from './nvhttp-routes.ts';
 
 /** A pairing request carries a certificate as hex: about 3 KiB. */
 const HEADER_SIZE_MAX = 16 * 1024;
-/** From the connection to the whole request, TLS handshake included. */
-const REQUEST_MS_MAX = 10_000;
-/** Launch may take 120 s and so may typing a PIN. */
-const ANSWER_MS_MAX = 130_000;
-/** From the answer to the end of the connection. */
-const LINGER_MS_MAX = 5_000;
-const CONNECTIONS_PER_ADDRESS_MAX = 24;
-const CONNECTIONS_MAX = 256;
+
+/** What a peer may hold open. */
+export interface NvHttpLimits {
+  /** From the connection to the whole request, TLS handshake included. */
+  readonly requestMs: number;
+  /** Launch may take 120 s and so may typing a PIN. */
+  readonly answerMs: number;
+  /** From the answer to the end of the connection. */
+  readonly lingerMs: number;
+  readonly connectionsPerAddress: number;
+  readonly connections: number;
+}
+
+export const NV_HTTP_LIMITS: NvHttpLimits = {
+  requestMs: 10_000,
+  answerMs: 130_000,
+  lingerMs: 5_000,
+  connectionsPerAddress: 24,
+  connections: 256,
+};
 
 export interface NvHttpServerOptions {
   readonly identity: HostIdentity;
@@ -36,6 +48,7 @@ export interface NvHttpServerOptions {
   /** 0 lets the system choose (tests). */
   readonly httpPort: number;
   readonly httpsPort: number;
+  readonly limits?: Partial<NvHttpLimits>;
 }
 
 export interface NvHttpServer {
@@ -52,7 +65,8 @@ export interface NvHttpServer {
  * had, and then leaves neither open.
  */
 export async function startNvHttpServer(options: NvHttpServerOptions): Promise<NvHttpServer> {
-  const door = new ConnectionDoor();
+  const limits = { ...NV_HTTP_LIMITS, ...options.limits };
+  const door = new ConnectionDoor(limits);
   const http = createHttpServer({ maxHeaderSize: HEADER_SIZE_MAX }, (request, response) => {
     void serve(options, door, request, response);
   });
@@ -66,7 +80,7 @@ export async function startNvHttpServer(options: NvHttpServerOptions): Promise<N
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
-    handshakeTimeout: REQUEST_MS_MAX,
+    handshakeTimeout: limits.requestMs,
   });
   tls.on('connection', (socket: Socket) => door.admit(socket));
   tls.on('secureConnection', (socket: TLSSocket) => {
@@ -99,10 +113,10 @@ async function serve(
   const closed = new AbortController();
   response.on('close', () => closed.abort());
   response.on('error', () => socket.destroy());
-  door.extend(socket, ANSWER_MS_MAX);
+  door.extend(socket, door.limits.answerMs);
   const answer = await answerRequest(options, request, closed.signal);
   if (closed.signal.aborted) return;
-  door.extend(socket, LINGER_MS_MAX);
+  door.extend(socket, door.limits.lingerMs);
   const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
   response.writeHead(answer.httpStatus, {
     'Content-Type': answer.contentType,
@@ -150,20 +164,26 @@ function peerCertificate(socket: TLSSocket): Uint8Array {
 class ConnectionDoor {
   readonly #open = new Map<Socket, ReturnType<typeof setTimeout>>();
   readonly #perAddress = new Map<string, number>();
+  readonly limits: NvHttpLimits;
   refusedCount = 0;
+
+  constructor(limits: NvHttpLimits) {
+    this.limits = limits;
+  }
 
   /** False: one too many, and closed already. */
   admit(socket: Socket): boolean {
     const address = normaliseAddress(socket.remoteAddress ?? '');
     const fromHere = this.#perAddress.get(address) ?? 0;
     socket.on('error', () => socket.destroy());
-    if (fromHere >= CONNECTIONS_PER_ADDRESS_MAX || this.#open.size >= CONNECTIONS_MAX) {
+    const { connectionsPerAddress, connections, requestMs } = this.limits;
+    if (fromHere >= connectionsPerAddress || this.#open.size >= connections) {
       this.refusedCount += 1;
       socket.destroy();
       return false;
     }
     this.#perAddress.set(address, fromHere + 1);
-    this.#open.set(socket, this.#deadline(socket, REQUEST_MS_MAX));
+    this.#open.set(socket, this.#deadline(socket, requestMs));
     socket.once('close', () => this.#left(socket, address));
     return true;
   }

@@ -8,13 +8,8 @@ import type { PairedDevice } from '../trust/device-record.ts';
 import type { DeviceRoster } from '../trust/devices.ts';
 import type { HostIdentity } from '../trust/identity.ts';
 import { parseHex, type Query } from './nvhttp-query.ts';
-import {
-  PairingAttempts,
-  type PairingEnd,
-  type PairingFailure,
-  type PairPeer,
-  type PendingPairing,
-} from './pairing.ts';
+import { PairingAttempts } from './pairing.ts';
+import type { PairingEnd, PairingFailure, PairPeer, PendingPairing } from './pairing-attempt.ts';
 import { PAIRING_DONE, type PairReply, pairingRefused } from './pairing-reply.ts';
 
 const UNIQUE_ID = /^[0-9A-Za-z._-]{1,64}$/;

@@ -5,11 +5,30 @@
  * attempt: a second try at a phase would allow guessing the PIN offline. Pure; the caller passes the
  * clock, the randomness and the store.
  */
-import { cleanDeviceName, type PairedDevice } from '../trust/device-record.ts';
-import type { AddResult } from '../trust/devices.ts';
+import { cleanDeviceName } from '../trust/device-record.ts';
+import {
+  ATTEMPT_MS,
+  BAD_SIGNATURE,
+  type BeginResult,
+  CLIENT_GONE,
+  deadlineMs,
+  EXPIRED,
+  enter,
+  failed,
+  newAttempt,
+  type PairingAttempt,
+  type PairingDeps,
+  type PairingOutcome,
+  type PairingPhase,
+  type PairPeer,
+  type PairWish,
+  type PendingPairing,
+  type PinResult,
+  peerKey,
+  WRONG_PIN,
+} from './pairing-attempt.ts';
 import {
   CHALLENGE_SIZE,
-  type ClientCertificate,
   commitment,
   decryptBlocks,
   encryptBlocks,
@@ -34,109 +53,19 @@ import {
 export const WAITING_MAX = 4;
 /** Attempts in any phase; those past the PIN live for seconds. */
 const ATTEMPTS_MAX = 16;
-export const PIN_ENTRY_MS = 120_000;
-export const ATTEMPT_MS = 300_000;
-/** Between two phases after the PIN; devices send the next one at once. */
-export const PHASE_GAP_MS = 10_000;
 const SIGNATURE_SIZE_MAX = 512;
 const PIN_FORM = /^[0-9]{4}$/;
-
-/** The name most devices send as theirs; it says nothing. */
-const PLACEHOLDER_NAME = 'roth';
-const DEFAULT_NAME = 'Moonlight device';
-
-type Phase = 'pin' | 'challenge' | 'response' | 'secret';
-
-interface Attempt {
-  readonly id: string;
-  readonly peerKey: string;
-  readonly peerAddress: string;
-  readonly uniqueId: string;
-  readonly certificate: ClientCertificate;
-  readonly salt: Uint8Array;
-  readonly startedAtMs: number;
-  name: string;
-  phase: Phase;
-  phaseAtMs: number;
-  key: Uint8Array;
-  serverSecret: Uint8Array;
-  serverChallenge: Uint8Array;
-  clientHash: Uint8Array;
-  /** Busy answers given to the same peer, each followed by an `/unpair` that is not about us. */
-  unpairsToIgnore: number;
-}
-
-export interface PendingPairing {
-  readonly id: string;
-  readonly name: string;
-  readonly peerAddress: string;
-  readonly uniqueId: string;
-  readonly clientCertFingerprint: string;
-  readonly ageMs: number;
-  readonly expiresInMs: number;
-}
-
-export type PairingFailure =
-  | 'wrong_pin'
-  | 'expired'
-  | 'client_gone'
-  | 'denied'
-  | 'bad_exchange'
-  | 'not_stored';
-
-export type PairingOutcome =
-  | { readonly paired: true; readonly device: PairedDevice }
-  | { readonly paired: false; readonly code: PairingFailure; readonly message: string };
-
-/** An attempt is over. While it waited for the PIN its held request gets `reply`. */
-export interface PairingEnd {
-  readonly id: string;
-  readonly outcome: PairingOutcome;
-  readonly reply: PairReply;
-}
-
-export interface PairingDeps {
-  readonly certificatePem: string;
-  /** Signature octets of the host's certificate. */
-  readonly certificateSignature: Uint8Array;
-  /** RSA PKCS#1 v1.5 SHA-256 with the host's key. */
-  readonly sign: (content: Uint8Array) => Uint8Array;
-  readonly randomBytes: (count: number) => Uint8Array;
-  readonly store: (certificateDer: Uint8Array, name: string) => AddResult;
-  /** Hears of every end, also of those that no request waits for. */
-  readonly onEnd: (end: PairingEnd) => void;
-}
-
-export interface PairPeer {
-  readonly address: string;
-  readonly uniqueId: string;
-}
-
-export interface PairWish extends PairPeer {
-  readonly deviceName: string;
-  readonly salt: Uint8Array;
-  /** PEM text of the device's certificate. */
-  readonly clientCertificatePem: Uint8Array;
-}
-
-export type BeginResult =
-  | { readonly kind: 'waiting'; readonly id: string }
-  | { readonly kind: 'answered'; readonly reply: PairReply };
-
-export type PinResult =
-  | { readonly ok: true; readonly reply: PairReply }
-  | { readonly ok: false; readonly code: 'bad_pin' | 'not_found' | 'not_waiting' };
 
 export class PairingAttempts {
   readonly #deps: PairingDeps;
   readonly #limiter = new PairingLimiter();
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts = new Map<string, PairingAttempt>();
 
   constructor(deps: PairingDeps) {
     this.#deps = deps;
   }
 
-  /** Phase 1. `waiting`: hold the request until the PIN or the end of attempt `id`. */
+  /** PairingPhase 1. `waiting`: hold the request until the PIN or the end of attempt `id`. */
   begin(wish: PairWish, nowMs: number): BeginResult {
     this.expire(nowMs);
     if (!this.#limiter.take(wish.address, nowMs)) {
@@ -177,7 +106,7 @@ export class PairingAttempts {
     return { ok: true, reply: goOn('plaincert', Buffer.from(this.#deps.certificatePem)) };
   }
 
-  /** Phase 2: the device's challenge is answered with our commitment and our challenge. */
+  /** PairingPhase 2: the device's challenge is answered with our commitment and our challenge. */
   challenge(peer: PairPeer, sealed: Uint8Array, nowMs: number): PairReply {
     const attempt = this.#inPhase(peer, 'challenge', nowMs);
     if (!attempt) return pairingRefused('Out of order');
@@ -191,7 +120,7 @@ export class PairingAttempts {
     return goOn('challengeresponse', encryptBlocks(attempt.key, answer));
   }
 
-  /** Phase 3: the device commits itself; only then is our secret shown, signed. */
+  /** PairingPhase 3: the device commits itself; only then is our secret shown, signed. */
   response(peer: PairPeer, sealed: Uint8Array, nowMs: number): PairReply {
     const attempt = this.#inPhase(peer, 'response', nowMs);
     if (!attempt) return pairingRefused('Out of order');
@@ -202,7 +131,7 @@ export class PairingAttempts {
     return goOn('pairingsecret', Buffer.concat([attempt.serverSecret, signature]));
   }
 
-  /** Phase 4: the device opens its commitment and proves its key; then and only then it is stored. */
+  /** PairingPhase 4: the device opens its commitment and proves its key; then and only then it is stored. */
   secret(peer: PairPeer, opened: Uint8Array, nowMs: number): PairReply {
     const attempt = this.#inPhase(peer, 'secret', nowMs);
     if (!attempt) return pairingRefused('Out of order');
@@ -287,11 +216,11 @@ export class PairingAttempts {
     return this.#attempts.size;
   }
 
-  #byAddress(address: string): Attempt | undefined {
+  #byAddress(address: string): PairingAttempt | undefined {
     return [...this.#attempts.values()].find((attempt) => attempt.peerAddress === address);
   }
 
-  #byPeer(peer: PairPeer): Attempt | undefined {
+  #byPeer(peer: PairPeer): PairingAttempt | undefined {
     const key = peerKey(peer);
     return [...this.#attempts.values()].find((attempt) => attempt.peerKey === key);
   }
@@ -301,7 +230,7 @@ export class PairingAttempts {
   }
 
   /** The peer's attempt when it is in `phase`; a request out of order ends the attempt. */
-  #inPhase(peer: PairPeer, phase: Phase, nowMs: number): Attempt | null {
+  #inPhase(peer: PairPeer, phase: PairingPhase, nowMs: number): PairingAttempt | null {
     this.expire(nowMs);
     const attempt = this.#byPeer(peer);
     if (!attempt) return null;
@@ -310,12 +239,12 @@ export class PairingAttempts {
     return null;
   }
 
-  #broken(attempt: Attempt, nowMs: number): PairReply {
+  #broken(attempt: PairingAttempt, nowMs: number): PairReply {
     this.#end(attempt, failed('bad_exchange', 'the device sent a value of the wrong size'), nowMs);
     return pairingRefused('Bad value');
   }
 
-  #end(attempt: Attempt, outcome: PairingOutcome, nowMs: number): PairReply {
+  #end(attempt: PairingAttempt, outcome: PairingOutcome, nowMs: number): PairReply {
     this.#attempts.delete(attempt.id);
     if (!outcome.paired && outcome.code === 'wrong_pin') {
       this.#limiter.punish(attempt.peerAddress, nowMs);
@@ -332,57 +261,6 @@ export class PairingAttempts {
   }
 }
 
-const WRONG_PIN = failed('wrong_pin', 'the PIN does not match the one the device shows');
-const BAD_SIGNATURE = failed('bad_exchange', 'the device could not prove that it owns its key');
-const CLIENT_GONE = failed('client_gone', 'the device gave up or lost its connection');
-const EXPIRED = failed('expired', 'the time to enter the PIN is over');
-
-function failed(code: PairingFailure, message: string): PairingOutcome {
-  return { paired: false, code, message };
-}
-
 function answered(reply: PairReply): BeginResult {
   return { kind: 'answered', reply };
-}
-
-/** The separator cannot be part of an address. */
-function peerKey(peer: PairPeer): string {
-  return `${peer.address} ${peer.uniqueId}`;
-}
-
-function enter(attempt: Attempt, phase: Phase, nowMs: number): void {
-  attempt.phase = phase;
-  attempt.phaseAtMs = nowMs;
-}
-
-function deadlineMs(attempt: Attempt): number {
-  const wholeMs = attempt.startedAtMs + ATTEMPT_MS;
-  const phaseMs = attempt.phase === 'pin' ? PIN_ENTRY_MS : PHASE_GAP_MS;
-  return Math.min(wholeMs, attempt.phaseAtMs + phaseMs);
-}
-
-function newAttempt(
-  id: string,
-  wish: PairWish,
-  certificate: ClientCertificate,
-  nowMs: number,
-): Attempt {
-  const isPlaceholder = wish.deviceName === '' || wish.deviceName === PLACEHOLDER_NAME;
-  return {
-    id,
-    peerKey: peerKey(wish),
-    peerAddress: wish.address,
-    uniqueId: wish.uniqueId,
-    certificate,
-    salt: Uint8Array.from(wish.salt),
-    startedAtMs: nowMs,
-    name: isPlaceholder ? DEFAULT_NAME : cleanDeviceName(wish.deviceName),
-    phase: 'pin',
-    phaseAtMs: nowMs,
-    key: new Uint8Array(16),
-    serverSecret: new Uint8Array(0),
-    serverChallenge: new Uint8Array(0),
-    clientHash: new Uint8Array(0),
-    unpairsToIgnore: 0,
-  };
 }

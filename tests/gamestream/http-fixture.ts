@@ -1,12 +1,16 @@
 /** A host behind the nvhttp port that records what it is asked, on free loopback ports. */
-import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LaunchContext, LaunchOutcome, NvHttpHost } from '../../src/gamestream/nvhttp-host.ts';
 import type { LaunchRequest } from '../../src/gamestream/nvhttp-launch.ts';
 import { NvRoutes } from '../../src/gamestream/nvhttp-routes.ts';
-import { type NvHttpServer, startNvHttpServer } from '../../src/gamestream/nvhttp-server.ts';
+import {
+  type NvHttpLimits,
+  type NvHttpServer,
+  startNvHttpServer,
+} from '../../src/gamestream/nvhttp-server.ts';
 import { PairingDesk } from '../../src/gamestream/pairing-desk.ts';
 import { makeSelfSignedCertificate } from '../../src/trust/certificate.ts';
 import { toPem } from '../../src/trust/der.ts';
@@ -38,7 +42,10 @@ export interface HttpFixture {
 
 export const OWN_PICTURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 1, 2, 3);
 
-export async function startHttpFixture(ports = { http: 0, https: 0 }): Promise<HttpFixture> {
+export async function startHttpFixture(
+  ports = { http: 0, https: 0 },
+  limits: Partial<NvHttpLimits> = {},
+): Promise<HttpFixture> {
   const folder = mkdtempSync(join(tmpdir(), 'punktfunk-http-'));
   const identity = loadOrCreateIdentity({
     path: join(folder, 'identity.pem'),
@@ -63,6 +70,7 @@ export async function startHttpFixture(ports = { http: 0, https: 0 }): Promise<H
     bindAddress: '127.0.0.1',
     httpPort: ports.http,
     httpsPort: ports.https,
+    limits,
   });
   host.ports.http = server.httpPort;
   host.ports.https = server.httpsPort;
