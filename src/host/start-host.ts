@@ -25,6 +25,7 @@ import { hostAddresses, hostDisplayName } from './host-names.ts';
 import { managedHost } from './managed-host.ts';
 import { openMediaSockets } from './media-sockets.ts';
 import type { SpawnWorker } from './media-worker.ts';
+import { startPerfLog } from './perf-log.ts';
 import { captureReport, encoderReport, soundReport } from './rung-reports.ts';
 import { SessionDesk } from './session-desk.ts';
 
@@ -113,7 +114,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   });
   const facts = (): HostFacts =>
     hostFacts(identity, hostName, [...ladder.codecs], plane, management);
+  const stopPerfLog = settings.perf ? startPerfLog(desk) : () => {};
   const close = closeOnce(async () => {
+    stopPerfLog();
     stopRevoking();
     await management?.close();
     await desk.close();
