@@ -6,9 +6,10 @@
  * launch of a device replaces that device's one that has not started. Pure: time and randomness are
  * passed in. Source: GameStream §2.8, §4.1, §4.7, §11.2.
  */
+
+import { normaliseAddress } from '../net/interfaces.ts';
 import type { DeviceIdentity } from '../session/offer.ts';
 import type { LaunchRequest } from './nvhttp-launch.ts';
-import { normaliseAddress } from './rtsp-address.ts';
 
 export const LAUNCHES_MAX = 16;
 /** From the nvhttp reply to ANNOUNCE. */

@@ -3,7 +3,7 @@
  * carries no bytes is a reachability test and leaves no trace.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { normaliseAddress } from './rtsp-address.ts';
+import { normaliseAddress } from '../net/interfaces.ts';
 import { RtspAdmission } from './rtsp-admission.ts';
 import { RtspCollector } from './rtsp-collector.ts';
 import type { RtspHost } from './rtsp-host.ts';

@@ -194,6 +194,16 @@ export class EnetHost {
     this.#remove(peer, 'local');
   }
 
+  /** {@link drop}, but a peer whose goodbye is on its way keeps waiting for the ack. */
+  dropUnlessEnding(peerNumber: number, nowMs: number): void {
+    const state = this.#find(peerNumber)?.state;
+    if (state === 'verifying' || state === 'connected') this.drop(peerNumber, nowMs);
+  }
+
+  dropAll(nowMs: number): void {
+    for (const peer of this.#slots) if (peer) this.drop(peer.identity.number, nowMs);
+  }
+
   #find(peerNumber: number): EnetPeer | null {
     return this.#slots.find((peer) => peer?.identity.number === peerNumber) ?? null;
   }

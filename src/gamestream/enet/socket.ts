@@ -4,7 +4,7 @@
  * A peer that is gone answers with ICMP errors: they are thrown by `send` and delivered again to
  * the `error` handler, and neither may end the process.
  */
-import { endpointKey, endpointOf } from '../rtsp-address.ts';
+import { endpointKey, endpointOf } from './endpoint.ts';
 
 /** What the socket drives; an ENet host or what wraps one. */
 export interface DatagramCore {
