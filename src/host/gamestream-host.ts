@@ -1,6 +1,7 @@
 /** The running host as the GameStream rooms see it: behind nvhttp and behind RTSP. */
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import type { AnnounceDetails } from '../gamestream/announce-offer.ts';
 import type { NvHttpHost } from '../gamestream/nvhttp-host.ts';
 import { ENCRYPTION } from '../gamestream/rtsp-describe.ts';
 import type { MediaPorts, RtspHost } from '../gamestream/rtsp-host.ts';
@@ -29,7 +30,7 @@ export interface GameStreamHostParts {
   apps(): readonly AppEntry[];
   nowMs(): number;
   /** Ready to receive the device's control connection and pings. */
-  expect(session: Session, launch: PendingLaunch, options: { controlV2: boolean }): void;
+  expect(session: Session, launch: PendingLaunch, details: AnnounceDetails): void;
 }
 
 export function nvHttpHost(parts: GameStreamHostParts): NvHttpHost {
@@ -96,7 +97,7 @@ export function rtspHost(parts: GameStreamHostParts): RtspHost {
         desk.unreserve();
         return { ok: false, status: started.status, reason: started.message };
       }
-      parts.expect(started.session, launch, { controlV2: details.controlV2 });
+      parts.expect(started.session, launch, details);
       return { ok: true };
     },
     play(launch) {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type PortFamily, portFamily } from '../config/ports.ts';
 import type { Settings } from '../config/rows.ts';
 import type { EncoderLadder } from '../encode/ladder.ts';
+import { openControlPlane } from '../gamestream/control/plane.ts';
 import { NvRoutes } from '../gamestream/nvhttp-routes.ts';
 import { startNvHttpServer } from '../gamestream/nvhttp-server.ts';
 import { PairingDesk } from '../gamestream/pairing-desk.ts';
@@ -17,6 +18,7 @@ import { logger } from '../platform/log.ts';
 import type { DeviceRoster } from '../trust/devices.ts';
 import type { HostIdentity } from '../trust/identity.ts';
 import type { AppsFile } from './apps-file.ts';
+import { connectControl } from './control-link.ts';
 import { type GameStreamHostParts, nvHttpHost, rtspHost } from './gamestream-host.ts';
 import type { MediaSockets } from './media-sockets.ts';
 import type { SessionDesk } from './session-desk.ts';
@@ -65,6 +67,10 @@ export async function startGameStreamPlane(
   closers.push(() => pairing.close());
   const launches = new PendingLaunches((size) => randomBytes(size));
   try {
+    const control = await claim('UDP', ports.control, () =>
+      openControlPlane({ bindAddress: settings.bind, port: ports.control, nowMs }),
+    );
+    closers.push(() => control.close());
     const parts: GameStreamHostParts = {
       desk,
       launches,
@@ -81,8 +87,9 @@ export async function startGameStreamPlane(
       ports: () => ports,
       apps: options.apps,
       nowMs,
-      expect: (session, launch) => {
+      expect: (session, launch, details) => {
         options.media.expect(session, launch);
+        connectControl(control.server, session, launch, details);
       },
     };
     const rtsp = await claim('TCP', ports.rtsp, () =>

@@ -2,6 +2,7 @@
  * One streaming relation with one device: the stream, the control link and the input on the way
  * back. Ends once, for one reason; what that reason means for app and screen is decided by the host.
  */
+import { TERMINATION } from '../gamestream/control/feedback.ts';
 import type { GameStreamPacketFormat, SessionPlan } from '../session/plan.ts';
 import type { Stream } from './stream.ts';
 
@@ -26,10 +27,9 @@ export interface ControlLink {
   /** Tells the device why, waits at most half a second for its acknowledgement, disconnects. */
   terminate(code: number): Promise<void>;
   rttMs(): number | null;
+  /** Nothing of this device is heard any more. */
+  forget(): void;
 }
-
-/** Codes of the termination message (GameStream §7.4). */
-export const TERMINATION = { graceful: 0x80030023, encoderFailed: 0x800e9403 } as const;
 
 /** From PLAY to the device's control connection and first video ping. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -75,16 +75,21 @@ export class Session {
 
   /** The device sent PLAY: it has ten seconds to open the control connection. */
   expectDevice(): void {
-    if (this.#connectTimer || this.link) return;
+    if (this.#connectTimer || this.state !== 'starting') return;
     this.#connectTimer = setTimeout(() => {
       void this.end('never-connected', 'the device did not open the control connection');
     }, CONNECT_TIMEOUT_MS);
   }
 
-  connected(link: ControlLink): void {
+  /** How the device is reached and forgotten; set before it may connect. */
+  setLink(link: ControlLink): void {
+    this.link = link;
+  }
+
+  /** The device opened the control connection. */
+  connected(): void {
     if (this.#connectTimer) clearTimeout(this.#connectTimer);
     this.#connectTimer = null;
-    this.link = link;
     if (this.state === 'starting') this.state = 'streaming';
   }
 
@@ -100,9 +105,10 @@ export class Session {
     // The picture stops at once; the device is told while the workers wind down.
     this.stream?.control.set('stop', 1);
     const isReachable = end !== 'device-left' && end !== 'device-silent';
-    const code = end === 'failed' ? TERMINATION.encoderFailed : TERMINATION.graceful;
+    const code = end === 'failed' ? TERMINATION.frameConversion : TERMINATION.graceful;
     const told = isReachable ? this.link?.terminate(code) : undefined;
     await Promise.all([told, this.stream?.stop()]);
+    this.link?.forget();
     await this.#onEnd(this, end, reason);
   }
 }
