@@ -4,13 +4,13 @@ import { pin, unpin } from '../../ffi/pins.ts';
 import { bindParityKernel } from '../fec/parity-kernel.ts';
 import { openDatagramSender } from '../net/datagram-sender.ts';
 import { GameStreamVideoPacketizer } from '../packet/gamestream-video.ts';
-import { RuntimeVideoSealer } from '../packet/gamestream-video-seal.ts';
 import { FrameRingReader } from '../pipeline/frame-ring.ts';
 import type { StartPackets, WorkerReport } from '../pipeline/messages.ts';
 import { runPacketLoop } from '../pipeline/packet-loop.ts';
 import { loadParityModule } from '../pipeline/parity-module.ts';
 import { StreamControl } from '../pipeline/stream-control.ts';
 import { blockSlotsOf, parityTablesOffsetOf } from '../pipeline/stream-memory.ts';
+import { openVideoSealer } from '../pipeline/video-sealer.ts';
 
 declare const self: Worker;
 const report = (message: WorkerReport): void => self.postMessage(message);
@@ -22,9 +22,13 @@ function run(order: StartPackets): void {
   pin(memory);
   const slots = blockSlotsOf(memory, format);
   const kernel = bindParityKernel(loadParityModule(), memory, parityTablesOffsetOf(format));
-  const sealer = format.sealVideo ? new RuntimeVideoSealer(format.key, slots) : null;
-  const packetizer = new GameStreamVideoPacketizer(format, slots, kernel, sealer);
+  const opened = format.sealVideo ? openVideoSealer(format.key, slots) : null;
+  const packetizer = new GameStreamVideoPacketizer(format, slots, kernel, opened?.sealer ?? null);
   const sender = openDatagramSender(socketFd, slots, segmentationOffload);
+  if (opened) {
+    const why = opened.reason ? ` (${opened.reason})` : '';
+    report({ kind: 'fact', name: 'video sealing', value: `${opened.rung}${why}` });
+  }
   report({ kind: 'ready' });
   try {
     runPacketLoop(
@@ -35,6 +39,7 @@ function run(order: StartPackets): void {
     );
   } finally {
     sender.close();
+    opened?.close();
     unpin(memory);
   }
 }
