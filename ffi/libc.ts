@@ -10,6 +10,8 @@ const SYMBOLS = {
   __errno_location: { args: [], returns: 'ptr' },
   // int socket(int domain, int type, int protocol);
   socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  // int socketpair(int domain, int type, int protocol, int sv[2]);
+  socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   // int bind(int fd, const struct sockaddr *addr, socklen_t len);
   bind: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
   connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },

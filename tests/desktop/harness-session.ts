@@ -104,6 +104,17 @@ export class DesktopSession {
     return started;
   }
 
+  /** Starts a program as the user who runs the tests; it is ended with the session. */
+  spawnOutside(command: readonly string[], options: SpawnOptions = {}): SessionProcess {
+    const started = startProcess([...command], {
+      env: { ...this.env, ...options.env },
+      cwd: process.cwd(),
+      stdin: options.stdin ?? 'ignore',
+    });
+    this.#processes.push(started);
+    return started;
+  }
+
   /** Runs a program to its end and returns what it printed; throws when it fails. */
   async run(command: readonly string[], options: SpawnOptions = {}): Promise<string> {
     const program = this.spawn(command, options);

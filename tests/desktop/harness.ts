@@ -99,3 +99,25 @@ export async function startSway(options: SwayOptions = {}): Promise<SwayDesktop>
     throw error;
   }
 }
+
+export interface PatternOptions {
+  /** Output to show it on; absent: where the compositor puts it. */
+  readonly output?: string;
+  /** Pictures to show before the last one is held. */
+  readonly freezeAfter?: number;
+}
+
+/** Shows the moving pattern (pattern.ts) and resolves once it is on the screen with its size. */
+export async function startPattern(
+  session: DesktopSession,
+  socketPath: string,
+  options: PatternOptions = {},
+): Promise<{ readonly process: SessionProcess; readonly width: number; readonly height: number }> {
+  const program = join(import.meta.dir, 'pattern-client.ts');
+  const command = [process.execPath, program, '--socket', socketPath];
+  if (options.output !== undefined) command.push('--output', options.output);
+  if (options.freezeAfter !== undefined) command.push('--freeze-after', `${options.freezeAfter}`);
+  const client = session.spawnOutside(command);
+  const [, width, height] = await client.waitFor(/ready (\d+)x(\d+)/);
+  return { process: client, width: Number(width), height: Number(height) };
+}

@@ -45,15 +45,8 @@ export const EVDEV_CODE_MAX = 255 - XKB_OFFSET;
 /** Lowercase letters take part in Caps Lock; other pairs only in Shift. */
 const LETTER_PAIR = /^[a-z],[A-Z]$/;
 
-/** Bits of the real modifiers in a wl_keyboard.modifiers mask (XKB core order). */
-export const MODIFIER = {
-  shift: 1,
-  lock: 2,
-  control: 4,
-  alt: 8,
-  numLock: 16,
-  meta: 64,
-} as const;
+/** Name of the sections of our keymaps. */
+export const KEYMAP_NAME = 'punktfunk';
 
 /** The whole keymap as text. */
 export function baseKeymapText(): string {
@@ -78,17 +71,17 @@ export function keymapText(
   modifierMap: string,
 ): string {
   return `xkb_keymap {
-xkb_keycodes "punktfunk" { minimum=8; maximum=255;
+xkb_keycodes "${KEYMAP_NAME}" { minimum=8; maximum=255;
 ${codes.join('\n')}
 };
-xkb_types "punktfunk" {
+xkb_types "${KEYMAP_NAME}" {
 virtual_modifiers NumLock,Alt,Super;
 type "ONE_LEVEL" { modifiers=none; level_name[1]="Any"; };
 type "TWO_LEVEL" { modifiers=Shift; map[Shift]=2; level_name[1]="Base"; level_name[2]="Shift"; };
 type "ALPHABETIC" { modifiers=Shift+Lock; map[Shift]=2; map[Lock]=2;
 level_name[1]="Base"; level_name[2]="Caps"; };
 };
-xkb_compatibility "punktfunk" {
+xkb_compatibility "${KEYMAP_NAME}" {
 virtual_modifiers NumLock,Alt,Super;
 interpret.useModMapMods=AnyLevel; interpret.repeat=False;
 interpret Num_Lock+AnyOf(all) { virtualModifier=NumLock; action=LockMods(modifiers=NumLock); };
@@ -99,7 +92,7 @@ interpret Super_R+AnyOf(all) { virtualModifier=Super; action=SetMods(modifiers=m
 interpret Caps_Lock+AnyOf(all) { action=LockMods(modifiers=Lock); };
 interpret Any+AnyOf(all) { action=SetMods(modifiers=modMapMods,clearLocks); };
 };
-xkb_symbols "punktfunk" {
+xkb_symbols "${KEYMAP_NAME}" {
 ${symbols.join('\n')}
 ${modifierMap}
 };

@@ -15,7 +15,10 @@ import type { Injector } from '../port.ts';
 import { WlrKeyboard } from './keyboard.ts';
 import { WlrPointer } from './pointer.ts';
 import { penAsPointer, TouchAsPointer } from './pointer-emulation.ts';
+import { readSeatKeymap } from './seat-keymap.ts';
 
+/** Bit of wl_seat.capabilities. */
+const SEAT_KEYBOARD = 2;
 const ANSWER_TIMEOUT_MS = 2_000;
 /** Nothing is awaited from the compositor; this only notices its end. */
 const POLL_INTERVAL_MS = 250;
@@ -35,13 +38,20 @@ export async function openWlrInjector(target: WlrInjectorTarget): Promise<Inject
   try {
     await connection.roundtripAsync(ANSWER_TIMEOUT_MS);
     const tracker = new OutputTracker(connection);
-    const seat = connection.bindFirst(WL_SEAT);
+    let capabilities = 0;
+    const seat = connection.bindFirst(WL_SEAT, {
+      capabilities: ([value]) => {
+        capabilities = Number(value);
+      },
+    });
     await connection.roundtripAsync(ANSWER_TIMEOUT_MS);
     if (connection.failure !== null) throw new Error(connection.failure);
     const output = tracker.find(target.outputName);
     if (!output) throw new Error(`the compositor has no output ${target.outputName}`);
     if (!seat) throw new Error('the compositor has no seat to put input on');
-    const devices = openDevices(connection, seat, tracker, output);
+    const hasKeyboard = (capabilities & SEAT_KEYBOARD) !== 0;
+    const keymap = hasKeyboard ? await readSeatKeymap(connection, seat) : null;
+    const devices = openDevices(connection, seat, tracker, output, keymap);
     await connection.roundtripAsync(ANSWER_TIMEOUT_MS);
     if (connection.failure !== null) throw new Error(connection.failure);
     connection.onFailure = (cause) => target.log.warn('input has no way any more', { cause });
@@ -63,13 +73,14 @@ function openDevices(
   seat: WaylandObject,
   tracker: OutputTracker,
   output: WaylandOutput,
+  keymap: string | null,
 ): Devices {
   const timeMs = () => Math.floor(monotonicNs() / 1e6) >>> 0;
   const pointers = connection.bindFirst(VIRTUAL_POINTER_MANAGER);
   const keyboards = connection.bindFirst(VIRTUAL_KEYBOARD_MANAGER);
   return {
     pointer: pointers && new WlrPointer(connection, pointers, seat, tracker, output, timeMs),
-    keyboard: keyboards && new WlrKeyboard(connection, keyboards, seat, timeMs),
+    keyboard: keyboards && new WlrKeyboard(connection, keyboards, seat, keymap, timeMs),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type VIRTUAL_KEYBOARD_MANAGER,
 } from '../../desktop/wayland/protocols/wlr.ts';
 import { baseKeymapText, EVDEV_CODE_MAX } from './base-keymap.ts';
+import { modifiersOfKeymap } from './keymap-modifiers.ts';
 import { ModifierState } from './modifier-state.ts';
 import { codePointsOf, TEXT_SLOTS_MAX, TextKeymap } from './text-keymap.ts';
 
@@ -24,15 +25,17 @@ export class WlrKeyboard {
   readonly #keys: KeyboardObject;
   readonly #text: KeyboardObject;
   readonly #timeMs: () => number;
-  readonly #modifiers = new ModifierState();
+  readonly #modifiers: ModifierState;
   readonly #textKeymap = new TextKeymap();
   readonly #held = new Set<number>();
   #hasTextKeymap = false;
 
+  /** `keymap`: text of the desktop's own keymap; null for the US layout of this host. */
   constructor(
     connection: WaylandConnection,
     manager: WaylandObject<keyof typeof VIRTUAL_KEYBOARD_MANAGER.requests>,
     seat: WaylandObject,
+    keymap: string | null,
     timeMs: () => number,
   ) {
     this.#connection = connection;
@@ -41,7 +44,10 @@ export class WlrKeyboard {
       connection.construct(manager, 'create_virtual_keyboard', VIRTUAL_KEYBOARD, {}, seat.id);
     this.#keys = create();
     this.#text = create();
-    this.#sendKeymap(this.#keys, baseKeymapText());
+    const text = keymap ?? baseKeymapText();
+    this.#modifiers = new ModifierState(modifiersOfKeymap(text));
+    this.#sendKeymap(this.#keys, text);
+    this.#sendModifiers();
   }
 
   key(evdevCode: number, isDown: boolean): void {
@@ -50,10 +56,7 @@ export class WlrKeyboard {
     else this.#held.delete(evdevCode);
     const state = isDown ? 1 : 0;
     this.#connection.request(this.#keys, 'key', this.#timeMs(), evdevCode, state);
-    if (this.#modifiers.update(evdevCode, isDown)) {
-      const { depressed, locked } = this.#modifiers;
-      this.#connection.request(this.#keys, 'modifiers', depressed, 0, locked, 0);
-    }
+    if (this.#modifiers.update(evdevCode, isDown)) this.#sendModifiers();
   }
 
   text(text: string): void {
@@ -82,6 +85,11 @@ export class WlrKeyboard {
     this.releaseAll();
     this.#connection.destroy(this.#text);
     this.#connection.destroy(this.#keys);
+  }
+
+  #sendModifiers(): void {
+    const { depressed, locked } = this.#modifiers;
+    this.#connection.request(this.#keys, 'modifiers', depressed, 0, locked, 0);
   }
 
   #sendKeymap(keyboard: KeyboardObject, text: string): void {
