@@ -3,7 +3,7 @@
  * datagram. A rung that the kernel or the network card refuses is left for good; the one in use is
  * readable. Datagrams that cannot be sent in bounded time are dropped and counted, never queued.
  */
-import { ERRNO } from '../../ffi/libc.ts';
+import { ERRNO, errnoName } from '../../ffi/libc.ts';
 import { type DatagramCalls, getIntOption, SOCKET, SocketCalls } from '../../ffi/libc-socket.ts';
 import type { DatagramSender } from './port.ts';
 
@@ -13,7 +13,10 @@ const SEGMENTS_MAX = 64;
 const SEGMENTED_BYTES_MAX = 65_000;
 /** Datagrams of one sendmmsg call. */
 const BATCH_MAX = 64;
-/** A socket that stays full longer than tries × wait drops the rest of the run. */
+/**
+ * A socket that stays full longer than tries × wait drops the rest of the run; until it takes a
+ * datagram again nothing more is waited for, so a dead link cannot hold the frames behind it up.
+ */
 const FULL_TRIES_MAX = 4;
 const FULL_WAIT_MS = 2;
 /** Errors that report an earlier datagram (ICMP) or a signal and leave this one unsent. */
@@ -56,6 +59,7 @@ export class LadderSender implements DatagramSender {
   #droppedCount = 0;
   #noBufferCount = 0;
   #lastErrno = 0;
+  #fullTriesLeft = FULL_TRIES_MAX;
 
   constructor(calls: DatagramCalls, slots: Omit<SenderSlots, 'memory'>, rung: SenderRung) {
     this.#calls = calls;
@@ -72,9 +76,8 @@ export class LadderSender implements DatagramSender {
     return this.#droppedCount;
   }
 
-  /** errno of the last datagrams that were dropped, 0 while none were. */
-  get lastErrno(): number {
-    return this.#lastErrno;
+  get lastError(): string {
+    return this.#lastErrno === 0 ? '' : errnoName(this.#lastErrno);
   }
 
   setDestination(sockaddr: Uint8Array): void {
@@ -84,17 +87,17 @@ export class LadderSender implements DatagramSender {
   send(first: number, count: number, sizeBytes: number, lastSizeBytes = sizeBytes): number {
     let sent = 0;
     let retries = 0;
-    let fullTries = 0;
     let rung = this.#rung;
     while (sent < count) {
       const result = this.#sendSome(rung, first + sent, count - sent, sizeBytes, lastSizeBytes);
       if (result > 0) {
         sent += result;
+        this.#fullTriesLeft = FULL_TRIES_MAX;
         continue;
       }
       const errno = -result;
-      if (errno === ERRNO.EAGAIN && fullTries < FULL_TRIES_MAX) {
-        fullTries += 1;
+      if (errno === ERRNO.EAGAIN && this.#fullTriesLeft > 0) {
+        this.#fullTriesLeft -= 1;
         this.#calls.waitWritable(FULL_WAIT_MS);
       } else if ((errno === ERRNO.ECONNREFUSED || errno === ERRNO.EINTR) && retries < RETRIES_MAX) {
         retries += 1;

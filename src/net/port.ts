@@ -12,5 +12,7 @@ export interface DatagramSender {
    */
   send(first: number, count: number, sizeBytes: number, lastSizeBytes?: number): number;
   readonly droppedCount: number;
+  /** Why datagrams were dropped last, e.g. `EMSGSIZE`; empty while none were. */
+  readonly lastError: string;
   close(): void;
 }

@@ -77,6 +77,7 @@ class PacketLoop {
   #destinationVersion = 0;
   #rungReported = '';
   #oversizeFrames = 0;
+  #damagedFrames = 0;
   /** Step of the current frame and what is left of it. */
   #step = 0;
   #stepLeft = 0;
@@ -148,7 +149,7 @@ class PacketLoop {
     control.add('packetsSent', this.#sent);
     if (this.#lost > 0) control.add('packetsTestDropped', this.#lost);
     const missing = packetizer.datagramCount - this.#sent - this.#lost;
-    if (missing > 0) control.add('packetsDropped', missing);
+    if (missing > 0) this.#countDropped(missing);
     control.recordStage(STAGE_QUEUE, queuedNs);
     control.recordStage(STAGE_PACKETIZE, packetizeNs);
     control.recordStage(STAGE_SEND, endNs - arrivalNs - packetizeNs);
@@ -219,8 +220,7 @@ class PacketLoop {
     this.#control.add('framesOversize');
     this.#oversizeFrames += 1;
     const count = this.#oversizeFrames;
-    // Said at counts that are powers of two, so that a broken cap does not flood.
-    if ((count & (count - 1)) !== 0) return;
+    if (!isPowerOfTwo(count)) return;
     const { lengthBytes, frameIndex } = this.#frame;
     const fate = isSendable ? 'sent without parity' : 'not sent';
     this.#ports.report({
@@ -230,8 +230,25 @@ class PacketLoop {
     });
   }
 
+  #countDropped(missing: number): void {
+    this.#control.add('packetsDropped', missing);
+    this.#damagedFrames += 1;
+    if (!isPowerOfTwo(this.#damagedFrames)) return;
+    const { packetizer, sender, report } = this.#ports;
+    report({
+      kind: 'fact',
+      name: 'send loss',
+      value: `${missing} of ${packetizer.datagramCount} datagrams of ${packetizer.datagramBytes} bytes were not sent (${sender.lastError}), ${this.#damagedFrames} frames so far`,
+    });
+  }
+
   #reportRung(): void {
     this.#rungReported = this.#ports.sender.rung;
     this.#ports.report({ kind: 'fact', name: 'sender', value: this.#rungReported });
   }
+}
+
+/** Repeating troubles are said at counts that are powers of two, so that they do not flood. */
+function isPowerOfTwo(count: number): boolean {
+  return (count & (count - 1)) === 0;
 }

@@ -141,12 +141,26 @@ describe.each(['gso', 'sendmmsg', 'send'] as const)('on rung %s', (rung) => {
     expect(hopeless.sender.droppedCount).toBe(3);
   });
 
+  test('after a hopeless wait nothing more is waited for until the socket takes something', () => {
+    const { sender, log } = senderOn(rung, [...new Array(7).fill(EAGAIN), 0, EAGAIN]);
+    const waits = () => log.filter((line) => line === 'wait').length;
+
+    expect(sender.send(0, 1, 1408)).toBe(0);
+    expect(waits()).toBe(4);
+    expect(sender.send(0, 1, 1408)).toBe(0);
+    expect(sender.send(0, 1, 1408)).toBe(0);
+    expect(waits()).toBe(4);
+    expect(sender.send(0, 1, 1408)).toBe(1);
+    expect(sender.send(0, 1, 1408)).toBe(1);
+    expect(waits()).toBe(5);
+  });
+
   test('a peer that refuses for ever costs a bounded number of calls', () => {
     const { sender, log } = senderOn(rung, new Array(20).fill(ECONNREFUSED));
 
     expect(sender.send(0, 3, 1408)).toBe(0);
     expect(log.length).toBe(4);
-    expect(sender.lastErrno).toBe(ECONNREFUSED);
+    expect(sender.lastError).toBe('ECONNREFUSED');
   });
 
   test('a datagram larger than the path takes is dropped, counted, and the rung stays', () => {
@@ -154,7 +168,7 @@ describe.each(['gso', 'sendmmsg', 'send'] as const)('on rung %s', (rung) => {
 
     expect(sender.send(0, 3, 1408)).toBe(0);
     expect(sender.droppedCount).toBe(3);
-    expect(sender.lastErrno).toBe(EMSGSIZE);
+    expect(sender.lastError).toBe('EMSGSIZE');
     expect(sender.rung).toBe(rung);
     expect(sender.send(0, 3, 1408)).toBe(3);
   });

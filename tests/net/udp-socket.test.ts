@@ -150,4 +150,48 @@ describe('sending on a real socket', () => {
     expect(sent).toBe(70);
     expect(received).toEqual(expected);
   });
+
+  test('a socket that the runtime also polls survives a closed port and goes on sending', async () => {
+    const output = socketOn('127.0.0.1');
+    const closed = socketOn('127.0.0.1');
+    const closedPort = closed.port;
+    closed.close();
+    open.splice(open.indexOf(closed), 1);
+    // The published types leave out `fd`, which the runtime takes.
+    const listener = await Bun.udpSocket({
+      fd: output.fd,
+      socket: {
+        data: () => {},
+        error: () => {},
+      },
+    } as never);
+    let received = 0;
+    const input = await Bun.udpSocket({
+      hostname: '127.0.0.1',
+      socket: {
+        data: () => {
+          received += 1;
+        },
+      },
+    });
+    const memory = new SharedArrayBuffer(64 * 100);
+    const sender = openDatagramSender(output.fd, { memory, offsetBytes: 0, slotBytes: 100 }, true);
+    const aim = (port: number) =>
+      sender.setDestination(packSocketAddress('127.0.0.1', port, 'ipv4') ?? new Uint8Array());
+
+    aim(closedPort);
+    for (let round = 0; round < 10; round += 1) {
+      sender.send(0, 10, 100);
+      await Bun.sleep(1);
+    }
+    aim(input.port);
+    expect(sender.send(0, 10, 100)).toBe(10);
+
+    for (let wait = 0; wait < 100 && received < 10; wait += 1) await Bun.sleep(2);
+    expect(received).toBe(10);
+    sender.close();
+    input.close();
+    (listener as { close(): void }).close();
+    open.splice(open.indexOf(output), 1);
+  });
 });

@@ -70,6 +70,7 @@ class Rig {
         return rig.rung;
       },
       droppedCount: 0,
+      lastError: 'EMSGSIZE',
       setDestination: (sockaddr) => this.destinations.push(sockaddr),
       send: (first, count) => {
         this.sent.push({ atNs: this.nowNs, count, hadRoom: this.writer.hasRoom() });
@@ -226,6 +227,9 @@ describe('counters', () => {
 
     expect(rig.control.get('packetsSent')).toBe(17);
     expect(rig.control.get('packetsDropped')).toBe(3);
+    expect(rig.facts('send loss')).toEqual([
+      '3 of 20 datagrams of 1408 bytes were not sent (EMSGSIZE), 1 frames so far',
+    ]);
   });
 
   test('a rung that was left is reported once', () => {
