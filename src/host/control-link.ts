@@ -52,6 +52,7 @@ export function connectControl(
         session.lostPackets = (session.lostPackets ?? 0) + event.stats.lostCount;
         return;
       case 'input':
+        session.stream?.input(event.event);
         return;
       case 'pad':
         log.debug('a game controller changed; this version has no backend for it', {

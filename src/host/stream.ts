@@ -4,6 +4,8 @@
  */
 import type { AudioSource } from '../audio/port.ts';
 import { currentDefaultSink, VirtualSink } from '../audio/virtual-sink.ts';
+import { InputDispatcher } from '../inject/dispatch.ts';
+import type { InputEvent } from '../inject/dispatch-events.ts';
 import type { Injector } from '../inject/port.ts';
 import { maxAccessUnitBytes } from '../packet/gamestream-video.ts';
 import type { WorkerOrder } from '../pipeline/messages.ts';
@@ -59,6 +61,7 @@ export class Stream {
   readonly #ports: StreamPorts;
   readonly #workers: MediaWorker[] = [];
   #injector: Injector | null = null;
+  #input: InputDispatcher | null = null;
   #lease: DisplayLease | null = null;
   #sink: VirtualSink | null = null;
   #watch: ReturnType<typeof setInterval> | null = null;
@@ -92,8 +95,9 @@ export class Stream {
     };
   }
 
-  get injector(): Injector | null {
-    return this.#injector;
+  /** What the device's user did; without effect while there is no screen. */
+  input(event: InputEvent): void {
+    this.#input?.handle(event);
   }
 
   /** Stops the workers, then gives back what they used. Idempotent. */
@@ -101,8 +105,7 @@ export class Stream {
     this.#isOver = true;
     if (this.#watch) clearInterval(this.#watch);
     this.control.set('stop', 1);
-    this.#injector?.close();
-    this.#injector = null;
+    this.#closeInput();
     await Promise.all(this.#workers.splice(0).map((worker) => worker.stop()));
     try {
       this.#sink?.close();
@@ -150,7 +153,7 @@ export class Stream {
     });
     const injector = lease.openInjector();
     await Promise.all(this.#workers.map((worker) => worker.ready));
-    this.#injector = await injector;
+    this.#openInput(await injector);
     this.#watch = setInterval(() => this.#checkHeartbeats(), WATCH_INTERVAL_MS);
   }
 
@@ -175,6 +178,24 @@ export class Stream {
     } catch (error) {
       log.warn('the mode of the screen could not be read back', { cause: messageOf(error) });
     }
+  }
+
+  #openInput(injector: Injector): void {
+    if (this.#isOver) {
+      injector.close();
+      return;
+    }
+    this.#injector = injector;
+    this.#input = new InputDispatcher(injector);
+    log.info(injector.description, { part: 'input' });
+  }
+
+  /** Lets go of every key, button and contact before the injector goes. */
+  #closeInput(): void {
+    this.#input?.releaseAll();
+    this.#input = null;
+    this.#injector?.close();
+    this.#injector = null;
   }
 
   #spawn(order: WorkerOrder): void {
@@ -213,10 +234,9 @@ export class Stream {
       const lease = await this.#ports.acquireDisplay();
       if (this.#isOver) return;
       this.#adopt(lease);
-      this.#injector?.close();
-      this.#injector = null;
+      this.#closeInput();
       video?.post({ kind: 'new-source', source: lease.source });
-      this.#injector = await lease.openInjector();
+      this.#openInput(await lease.openInjector());
     } catch (error) {
       log.warn('no new picture source yet', { cause: messageOf(error) });
     }
