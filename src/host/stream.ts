@@ -151,9 +151,8 @@ export class Stream {
       format,
       socketFd: this.#setup.audioSocketFd,
     });
-    const injector = lease.openInjector();
+    await this.#openInputOf(lease);
     await Promise.all(this.#workers.map((worker) => worker.ready));
-    this.#openInput(await injector);
     this.#watch = setInterval(() => this.#checkHeartbeats(), WATCH_INTERVAL_MS);
   }
 
@@ -180,14 +179,20 @@ export class Stream {
     }
   }
 
-  #openInput(injector: Injector): void {
-    if (this.#isOver) {
-      injector.close();
-      return;
+  /** A screen without input is still worth streaming; the reason is logged. */
+  async #openInputOf(lease: DisplayLease): Promise<void> {
+    try {
+      const injector = await lease.openInjector();
+      if (this.#isOver) {
+        injector.close();
+        return;
+      }
+      this.#injector = injector;
+      this.#input = new InputDispatcher(injector);
+      log.info(injector.description, { part: 'input' });
+    } catch (error) {
+      log.warn('keyboard and pointer cannot be passed on', { cause: messageOf(error) });
     }
-    this.#injector = injector;
-    this.#input = new InputDispatcher(injector);
-    log.info(injector.description, { part: 'input' });
   }
 
   /** Lets go of every key, button and contact before the injector goes. */
@@ -236,7 +241,7 @@ export class Stream {
       this.#adopt(lease);
       this.#closeInput();
       video?.post({ kind: 'new-source', source: lease.source });
-      this.#openInput(await lease.openInjector());
+      await this.#openInputOf(lease);
     } catch (error) {
       log.warn('no new picture source yet', { cause: messageOf(error) });
     }

@@ -175,7 +175,8 @@ class VideoLoop {
     const begin = nowNs();
     const readyAt = this.#cadence.newPictureAtNs(begin);
     if (readyAt - begin > 0.2 * NS_PER_MS) sleepUntilNs(readyAt);
-    const waitNs = this.#input ? this.#cadence.repeatAtNs(nowNs()) - nowNs() : Infinity;
+    const waitBegin = nowNs();
+    const waitNs = this.#input ? this.#cadence.repeatAtNs(waitBegin) - waitBegin : Infinity;
     const waitMs = Math.min(CAPTURE_WAIT_MAX_MS, Math.max(0, waitNs / NS_PER_MS));
     const result = capturer.next(waitMs);
     const isSilent = !this.#hasPicture && nowNs() - this.#openedNs > FIRST_PICTURE_NS;
@@ -189,11 +190,18 @@ class VideoLoop {
     if (result.kind === 'frame') {
       this.#take(result.frame);
       this.#encode(true);
-    } else if (this.#input && nowNs() >= this.#cadence.repeatAtNs(nowNs())) {
-      this.#captureNs = nowNs();
-      this.#control.add('framesRepeated');
-      this.#encode(false);
+    } else {
+      this.#repeatWhenDue();
     }
+  }
+
+  /** The screen is static: the device gets its last picture again at the frame rate. */
+  #repeatWhenDue(): void {
+    const now = this.#ports.nowNs();
+    if (!this.#input || now < this.#cadence.repeatAtNs(now)) return;
+    this.#captureNs = now;
+    this.#control.add('framesRepeated');
+    this.#encode(false);
   }
 
   #take(frame: CapturedFrame): void {
@@ -340,12 +348,7 @@ class VideoLoop {
     });
     while (outcome === null && !this.#stopped()) {
       this.#control.add('videoHeartbeat');
-      const now = this.#ports.nowNs();
-      if (this.#input && now >= this.#cadence.repeatAtNs(now)) {
-        this.#captureNs = now;
-        this.#control.add('framesRepeated');
-        this.#encode(false);
-      }
+      this.#repeatWhenDue();
       await new Promise((resolve) => setTimeout(resolve, 4));
     }
     return (outcome as { source: CaptureSource | null } | null)?.source ?? null;

@@ -87,7 +87,11 @@ class Rig {
 
   ports(): VideoLoopPorts {
     return {
-      nowNs: () => this.nowNs,
+      // Every look at the clock takes time, as it does on a real machine.
+      nowNs: () => {
+        this.nowNs += 40;
+        return this.nowNs;
+      },
       sleepUntilNs: (deadlineNs) => {
         this.nowNs = Math.max(this.nowNs, deadlineNs);
       },
