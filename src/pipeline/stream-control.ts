@@ -152,6 +152,11 @@ export class StreamControl {
     Atomics.add(this.#histograms, stage * HISTOGRAM_BUCKETS + bucket, 1);
   }
 
+  /** Main: forgets all durations counted so far, e.g. those of a warm-up. */
+  clearStages(): void {
+    this.#histograms.fill(0);
+  }
+
   /** p-quantile of a stage in µs (upper bound of its bucket), or null without samples. */
   stageQuantileUs(stage: Stage, quantile: number): number | null {
     const base = STAGES.indexOf(stage) * HISTOGRAM_BUCKETS;
