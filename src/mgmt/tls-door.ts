@@ -19,6 +19,7 @@ const HEADERS_MS = 5000;
 /** Longer than the longest answer (a PIN's result). */
 const REQUEST_MS = 30_000;
 const IDLE_MS = 10_000;
+const CLOSE_MS = 500;
 /** For the whole body, which is a few hundred bytes. */
 const BODY_MS = 5000;
 
@@ -40,6 +41,7 @@ export interface TlsDoor {
 /** Listens; rejects with the system's error (EADDRINUSE and so on) when it cannot. */
 export async function openTlsDoor(options: TlsDoorOptions): Promise<TlsDoor> {
   const sockets = new Set<TLSSocket>();
+  let isClosing = false;
   const http = createHttpServer({ maxHeaderSize: 8192 }, (request, response) => {
     void answer(request, response, options);
   });
@@ -59,7 +61,7 @@ export async function openTlsDoor(options: TlsDoorOptions): Promise<TlsDoor> {
       secureOptions: constants.SSL_OP_NO_TICKET,
     },
     (socket) => {
-      if (sockets.size >= CONNECTIONS_MAX) {
+      if (isClosing || sockets.size >= CONNECTIONS_MAX) {
         socket.destroy();
         return;
       }
@@ -83,8 +85,11 @@ export async function openTlsDoor(options: TlsDoorOptions): Promise<TlsDoor> {
   return {
     port: typeof address === 'object' && address !== null ? address.port : options.port,
     async close() {
+      isClosing = true;
       const closed = new Promise<void>((resolve) => {
         tls.close(() => resolve());
+        // A peer in the middle of its handshake is not waited for; its socket ends with it.
+        setTimeout(resolve, CLOSE_MS).unref();
       });
       for (const socket of sockets) socket.destroy();
       await closed;
@@ -141,15 +146,14 @@ function readUpToLimit(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer
   if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) return Promise.resolve(kept);
   return new Promise((resolve, reject) => {
     let size = 0;
-    const timer = setTimeout(() => reject(new Error('the body is too slow')), BODY_MS);
-    const end = (): void => {
+    const settle = (settled: () => void): void => {
       clearTimeout(timer);
-      resolve(kept.slice(0, size));
+      request.socket.off('end', fail);
+      settled();
     };
-    const fail = (): void => {
-      clearTimeout(timer);
-      reject(new Error('the body was cut short'));
-    };
+    const end = (): void => settle(() => resolve(kept.slice(0, size)));
+    const fail = (): void => settle(() => reject(new Error('the body was cut short')));
+    const timer = setTimeout(fail, BODY_MS);
     request.on('data', (chunk: Buffer) => {
       const room = kept.length - size;
       kept.set(chunk.subarray(0, room), size);
@@ -161,6 +165,7 @@ function readUpToLimit(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer
     request.once('end', end);
     request.once('error', fail);
     request.once('close', fail);
+    request.socket.once('end', fail);
   });
 }
 
