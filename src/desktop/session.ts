@@ -156,3 +156,15 @@ function isSocket(path: string): boolean {
     return false;
   }
 }
+
+/** Variables that make a program appear on `desktop`. */
+export function desktopEnvironment(
+  desktop: Pick<RunningDesktop, 'runtimeDir' | 'waylandSocket' | 'swaySocket' | 'busAddress'>,
+): Readonly<Record<string, string>> {
+  return {
+    XDG_RUNTIME_DIR: desktop.runtimeDir,
+    WAYLAND_DISPLAY: desktop.waylandSocket,
+    ...(desktop.swaySocket === null ? {} : { SWAYSOCK: desktop.swaySocket }),
+    ...(desktop.busAddress === null ? {} : { DBUS_SESSION_BUS_ADDRESS: desktop.busAddress }),
+  };
+}

@@ -106,6 +106,7 @@ interface LeaseParts {
 class MutterLease implements DisplayLease {
   readonly backend = 'mutter';
   readonly source: CaptureSource;
+  readonly environment: Readonly<Record<string, string>>;
   readonly lost: Promise<string>;
   readonly #parts: LeaseParts;
   #monitor: MutterMonitor | null;
@@ -117,6 +118,11 @@ class MutterLease implements DisplayLease {
     this.#parts = parts;
     this.#monitor = mirrored;
     this.#mode = mirrored ? modeOfMonitor(mirrored, request.mode) : request.mode;
+    this.environment = {
+      XDG_RUNTIME_DIR: desktop.runtimeDir,
+      DBUS_SESSION_BUS_ADDRESS: desktop.busAddress,
+      ...(desktop.waylandSocket === null ? {} : { WAYLAND_DISPLAY: desktop.waylandSocket }),
+    };
     this.lost = session.lost;
     this.source = {
       kind: 'pipewire',

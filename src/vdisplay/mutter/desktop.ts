@@ -24,6 +24,8 @@ export interface MutterDesktop {
   readonly busAddress: string;
   /** XDG_RUNTIME_DIR of the session; PipeWire's socket lies there. */
   readonly runtimeDir: string;
+  /** Absolute path of the Wayland socket; null on X11. */
+  readonly waylandSocket: string | null;
 }
 
 /** A connected bus on which Mutter answers. The caller closes `bus`. */
@@ -56,13 +58,18 @@ export async function findMutter(
 
 function candidates(environment: Environment): readonly MutterDesktop[] {
   const list: MutterDesktop[] = [];
-  for (const { compositor, busAddress, runtimeDir } of findDesktops(environment)) {
-    if (compositor === 'mutter' && busAddress) list.push({ busAddress, runtimeDir });
+  for (const { compositor, busAddress, runtimeDir, waylandSocket } of findDesktops(environment)) {
+    if (compositor === 'mutter' && busAddress) {
+      list.push({ busAddress, runtimeDir, waylandSocket });
+    }
   }
   // A GNOME session on X11 has no Wayland socket but the same interfaces.
   const runtimeDir = environment['XDG_RUNTIME_DIR'];
   const named = environment['DBUS_SESSION_BUS_ADDRESS'];
-  if (runtimeDir) list.push({ busAddress: named || userBusAddress(runtimeDir), runtimeDir });
+  if (runtimeDir) {
+    const busAddress = named || userBusAddress(runtimeDir);
+    list.push({ busAddress, runtimeDir, waylandSocket: null });
+  }
   const seen = new Set<string>();
   return list.filter(({ busAddress }) => !seen.has(busAddress) && seen.add(busAddress));
 }

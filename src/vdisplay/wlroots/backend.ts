@@ -3,7 +3,7 @@
  * others lend a headless output that they already have. `mirror` takes an existing output as it is.
  */
 import type { Availability, CaptureSource } from '../../capture/port.ts';
-import type { Environment } from '../../desktop/session.ts';
+import { desktopEnvironment, type Environment } from '../../desktop/session.ts';
 import { openWlrInjector } from '../../inject/wlr/injector.ts';
 import type { RestoreJournal, UndoHandler } from '../../platform/journal.ts';
 import type { Logger } from '../../platform/log.ts';
@@ -117,6 +117,7 @@ async function openLease(
     outputName: taken.name,
     mode,
     source,
+    environment: desktopEnvironment(desktop),
     readBack: () => watch.readMode(request.mode),
     openInjector: () => openWlrInjector({ socketPath, outputName: taken.name, log: options.log }),
     lost: watch.lost,
