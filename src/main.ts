@@ -4,6 +4,7 @@
  */
 import type { CommandContext } from './cli/command.ts';
 import { runCli } from './cli/run-cli.ts';
+import { writeFully } from './cli/standard-streams.ts';
 import type { WorkerKind } from './host/media-worker.ts';
 
 function spawnWorker(kind: WorkerKind): Worker {
@@ -20,8 +21,8 @@ function spawnWorker(kind: WorkerKind): Worker {
 const context: CommandContext = {
   env: process.env,
   workingDir: process.cwd(),
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
+  out: (text) => writeFully(1, text),
+  err: (text) => writeFully(2, text),
   async serve(request) {
     const { serveHost } = await import('./cli/serve-host.ts');
     return await serveHost(request, context, spawnWorker);
