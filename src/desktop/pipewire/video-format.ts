@@ -2,7 +2,6 @@
  * Video formats of PipeWire streams: what a capturer offers, and reading what was agreed.
  * Keys and values from spa/param/format.h and spa/param/video/raw.h (libspa-0.2).
  */
-import type { PixelFormat } from '../../capture/port.ts';
 import {
   type Pod,
   type PodObject,
@@ -30,7 +29,7 @@ export const MEDIA_SUBTYPE_RAW = 1;
 
 /** `enum spa_video_format` of the formats a capturer takes as they are. */
 export const VIDEO_FORMATS = { BGRx: 8, BGRA: 12, RGBx: 7, RGBA: 11 } as const;
-export type PackedPixelFormat = keyof typeof VIDEO_FORMATS & PixelFormat;
+export type PackedPixelFormat = keyof typeof VIDEO_FORMATS;
 
 /** Largest side a producer may announce; the widest display link carries 16 k. */
 export const VIDEO_SIDE_MAX = 16_384;

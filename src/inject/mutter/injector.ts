@@ -9,7 +9,7 @@ import type { DbusValue } from '../../desktop/dbus/index.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { DisplayMode } from '../../session/mode.ts';
 import type { Injector, PenSample, PointerButton, TouchContact } from '../port.ts';
-import { keysymOf } from './keysym.ts';
+import { strokesOf } from './keysym.ts';
 import { axisEvents } from './scroll.ts';
 
 /** linux/input-event-codes.h. */
@@ -23,6 +23,8 @@ const BUTTON_CODES: Readonly<Record<PointerButton, number>> = {
 const AXIS_CODES = { vertical: 0, horizontal: 1 } as const;
 /** NotifyPointerAxis flag: the distance came from a wheel. */
 const AXIS_SOURCE_WHEEL = 2;
+/** A code no keyboard sends. */
+const KEY_UNKNOWN = 240;
 /** Fingers Mutter tells apart in one session. */
 const TOUCH_SLOTS_MAX = 16;
 /** Held keys remembered; a keyboard has fewer. */
@@ -55,6 +57,11 @@ class MutterInjector implements Injector {
 
   constructor(injectorOptions: MutterInjectorOptions) {
     this.#options = injectorOptions;
+    // Mutter makes its virtual devices at their first event. On a machine without a keyboard or a
+    // mouse, programs learn of them only then and would miss that event: these change nothing.
+    this.#send('NotifyPointerMotionRelative', 'dd', [0, 0]);
+    this.#send('NotifyKeyboardKeycode', 'ub', [KEY_UNKNOWN, true]);
+    this.#send('NotifyKeyboardKeycode', 'ub', [KEY_UNKNOWN, false]);
   }
 
   moveRelative(dxPixels: number, dyPixels: number): void {
@@ -90,10 +97,9 @@ class MutterInjector implements Injector {
 
   text(utf8: string): void {
     for (const character of [...utf8.slice(0, TEXT_LENGTH_MAX)]) {
-      const keysym = keysymOf(character.codePointAt(0) ?? 0);
-      if (keysym === null) continue;
-      this.#send('NotifyKeyboardKeysym', 'ub', [keysym, true]);
-      this.#send('NotifyKeyboardKeysym', 'ub', [keysym, false]);
+      for (const { keysym, isDown } of strokesOf(character.codePointAt(0) ?? 0)) {
+        this.#send('NotifyKeyboardKeysym', 'ub', [keysym, isDown]);
+      }
     }
   }
 

@@ -1,10 +1,13 @@
 /**
- * Characters → X keysyms, for typing text past the layout. Pure.
- * Source: X Window System Protocol, Appendix A "KEYSYM Encoding": Latin-1 keysyms equal the code
- * point, other characters are 0x01000000 + code point.
+ * Text → key strokes named by X keysyms. Pure.
+ *
+ * Mutter presses the key that carries a keysym, and does nothing when the layout has none. ASCII is
+ * on every layout; all other characters are entered by their code point (ISO/IEC 14755: Ctrl+Shift+U,
+ * hexadecimal digits, space), which GTK, Qt and browsers with GNOME's input method, and terminals,
+ * understand. Keysyms of ASCII equal the code (X Window System Protocol, Appendix A).
  */
 
-const UNICODE_OFFSET = 0x0100_0000;
+/** X keysyms of the keys that stand for control characters. */
 const CONTROL_KEYSYMS: Readonly<Record<number, number>> = {
   8: 0xff08,
   9: 0xff09,
@@ -13,13 +16,40 @@ const CONTROL_KEYSYMS: Readonly<Record<number, number>> = {
   27: 0xff1b,
   127: 0xffff,
 };
+const KEYSYM_CONTROL_L = 0xffe3;
+const KEYSYM_SHIFT_L = 0xffe1;
+const KEYSYM_SPACE = 0x20;
+const LETTER_U = 0x75;
+const SURROGATES = { first: 0xd800, last: 0xdfff } as const;
+const CODE_POINT_MAX = 0x10_ffff;
 
-/** Keysym of a code point, or null for what no key stands for (control characters, surrogates). */
-export function keysymOf(codePoint: number): number | null {
+export interface KeysymEvent {
+  readonly keysym: number;
+  readonly isDown: boolean;
+}
+
+/** Strokes that type one character; empty for what nobody can type (other control characters). */
+export function strokesOf(codePoint: number): readonly KeysymEvent[] {
   const control = CONTROL_KEYSYMS[codePoint];
-  if (control !== undefined) return control;
-  if (codePoint < 0x20 || (codePoint >= 0x7f && codePoint < 0xa0)) return null;
-  if (codePoint <= 0xff) return codePoint;
-  if (codePoint >= 0xd800 && codePoint <= 0xdfff) return null;
-  return codePoint <= 0x10_ffff ? UNICODE_OFFSET + codePoint : null;
+  if (control !== undefined) return press(control);
+  if (codePoint < 0x20 || (codePoint > 0x7e && codePoint < 0xa0)) return [];
+  if (codePoint <= 0x7e) return press(codePoint);
+  const isSurrogate = codePoint >= SURROGATES.first && codePoint <= SURROGATES.last;
+  if (isSurrogate || codePoint > CODE_POINT_MAX) return [];
+  return [
+    { keysym: KEYSYM_CONTROL_L, isDown: true },
+    { keysym: KEYSYM_SHIFT_L, isDown: true },
+    ...press(LETTER_U),
+    { keysym: KEYSYM_SHIFT_L, isDown: false },
+    { keysym: KEYSYM_CONTROL_L, isDown: false },
+    ...[...codePoint.toString(16)].flatMap((digit) => press(digit.charCodeAt(0))),
+    ...press(KEYSYM_SPACE),
+  ];
+}
+
+function press(keysym: number): readonly KeysymEvent[] {
+  return [
+    { keysym, isDown: true },
+    { keysym, isDown: false },
+  ];
 }
