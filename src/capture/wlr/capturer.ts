@@ -62,10 +62,11 @@ class WlrCapturer implements Capturer {
     tracker.onRemoved = (removed) => {
       if (removed === output) this.#lostCause ??= `output ${outputName} was removed`;
     };
-    tracker.onChanged = (changed) => {
-      if (changed === output && this.#engine instanceof ScreencopyEngine) {
-        this.#engine.forgetShape();
-      }
+    let { modeWidth, modeHeight } = output;
+    tracker.onChanged = () => {
+      if (output.modeWidth === modeWidth && output.modeHeight === modeHeight) return;
+      ({ modeWidth, modeHeight } = output);
+      this.#engine.restart();
     };
     connection.onFailure = (cause) => {
       this.#lostCause ??= cause;

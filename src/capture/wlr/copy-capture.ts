@@ -121,6 +121,10 @@ export class CopyCaptureEngine implements CopyEngine {
     return picture;
   }
 
+  restart(): void {
+    // The session announces the new size itself and refuses the copy under way.
+  }
+
   close(): void {
     this.#dropFrame();
     this.#connection.destroy(this.#session);

@@ -24,6 +24,8 @@ export interface CopyEngine {
   arm(): void;
   /** The picture that arrived, once; its memory stays until the take after. */
   take(): CopiedPicture | null;
+  /** The output got another mode: the next picture is a whole one of the new size. */
+  restart(): void;
   close(): void;
 }
 

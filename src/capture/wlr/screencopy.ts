@@ -34,6 +34,7 @@ export class ScreencopyEngine implements CopyEngine {
   #offered: ShmBufferShape | null = null;
   #target: ShmBuffer | null = null;
   #isInverted = false;
+  #wantsWhole = false;
   #picture: CopiedPicture | null = null;
   #refusals = 0;
   failure: string | null = null;
@@ -82,9 +83,12 @@ export class ScreencopyEngine implements CopyEngine {
     return picture;
   }
 
-  /** The output's mode may have changed: the next picture asks for its shape first. */
-  forgetShape(): void {
+  restart(): void {
+    this.#dropFrame();
+    this.#picture = null;
     this.#shape = null;
+    // What the dropped copy consumed is not reported as damage again.
+    this.#wantsWhole = true;
   }
 
   close(): void {
@@ -123,13 +127,15 @@ export class ScreencopyEngine implements CopyEngine {
       this.failure = `no memory for the picture: ${String(error)}`;
       return;
     }
-    const request = this.#manager.version >= 2 ? 'copy_with_damage' : 'copy';
+    const isWhole = this.#wantsWhole || this.#manager.version < 2;
+    const request = isWhole ? 'copy' : 'copy_with_damage';
     this.#connection.request(this.#frame, request, this.#target.object.id);
   }
 
   #finish([high, low, nanoseconds]: readonly WireValue[]): void {
     if (!this.#target) return;
     this.#refusals = 0;
+    this.#wantsWhole = false;
     this.#picture = {
       buffer: this.#target,
       captureNs: stampNs(Number(high), Number(low), Number(nanoseconds)),
@@ -140,8 +146,7 @@ export class ScreencopyEngine implements CopyEngine {
   }
 
   #refuse(): void {
-    this.#dropFrame();
-    this.#shape = null;
+    this.restart();
     this.#refusals += 1;
     if (this.#refusals >= REFUSALS_MAX) {
       this.failure = `the compositor refused ${REFUSALS_MAX} copies of ${this.#output.name} in a row`;

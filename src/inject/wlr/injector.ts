@@ -22,7 +22,7 @@ const SEAT_KEYBOARD = 2;
 const ANSWER_TIMEOUT_MS = 2_000;
 /** Nothing is awaited from the compositor; this only notices its end. */
 const POLL_INTERVAL_MS = 250;
-/** How long the last releases may take to leave the process. */
+/** How long the compositor may take to handle the last releases; usually well below 1 ms. */
 const CLOSE_TIMEOUT_MS = 200;
 
 export interface WlrInjectorTarget {
@@ -128,7 +128,8 @@ function createInjector(
       isOpen = false;
       pointer?.close();
       keyboard?.close();
-      connection.drain(CLOSE_TIMEOUT_MS);
+      // A compositor that sees the socket closed drops what it did not read yet.
+      connection.roundtrip(CLOSE_TIMEOUT_MS);
       connection.close();
     },
   };

@@ -23,7 +23,7 @@ export class WheelCounter {
     // Turning back begins a notch of its own.
     if (this.#pendingUnits * bounded < 0) this.#pendingUnits = 0;
     this.#pendingUnits += bounded;
-    const notches = Math.trunc(this.#pendingUnits / UNITS_PER_NOTCH);
+    const notches = Math.trunc(this.#pendingUnits / UNITS_PER_NOTCH) || 0;
     this.#pendingUnits -= notches * UNITS_PER_NOTCH;
     return { distance: (bounded / UNITS_PER_NOTCH) * DISTANCE_PER_NOTCH, notches };
   }
