@@ -12,6 +12,8 @@ export interface ServeRequest {
   readonly paths: HostPaths;
   /** Sentences about ignored keys, already logged. */
   readonly warnings: readonly string[];
+  /** Names what to try before a fault that nobody caught ends the process. */
+  onFault(work: () => Promise<void>): void;
 }
 
 /** The world as the commands see it; `src/main.ts` passes the real one. */

@@ -7,6 +7,8 @@ import { logger } from '../platform/log.ts';
 import { OperatorError } from '../platform/operator-error.ts';
 
 const log = logger('cli');
+/** Enough to tell a device that its stream ends and to remove an output. */
+const BEFORE_EXIT_MS = 3000;
 
 /** Prints `error` to standard error; returns the exit code. */
 export function reportFault(error: unknown, err: (text: string) => void): number {
@@ -83,24 +85,43 @@ function systemError(error: PlaceError): { what: string; next: string } | null {
   }
 }
 
+/** The guard of a running host; see {@link guardAgainstFaults}. */
+export interface FaultGuard {
+  /** What to try before the process ends, e.g. to put the desktop back. */
+  beforeExit(work: () => Promise<void>): void;
+  remove(): void;
+}
+
 /**
- * Last resort for what nobody awaited: reports it and ends the process. `beforeExit` gets a short
- * time to put the desktop back; the restore journal covers the rest at the next start.
+ * Last resort for what nobody awaited: reports it and ends the process. The work given to
+ * `beforeExit` gets a short time; the restore journal covers the rest at the next start.
  */
-export function installFaultGuard(
+export function guardAgainstFaults(
   err: (text: string) => void,
-  beforeExit: () => Promise<void> = async () => {},
-): void {
-  const BEFORE_EXIT_MS = 2000;
+  exit: (code: number) => void = process.exit,
+): FaultGuard {
+  let work: () => Promise<void> = async () => {};
   let isEnding = false;
   const end = (error: unknown): void => {
     const code = reportFault(error, err);
     if (isEnding) return;
     isEnding = true;
-    const exit = (): never => process.exit(code);
-    setTimeout(exit, BEFORE_EXIT_MS);
-    void beforeExit().then(exit, exit);
+    const timer = setTimeout(() => exit(code), BEFORE_EXIT_MS);
+    const done = (): void => {
+      clearTimeout(timer);
+      exit(code);
+    };
+    void work().then(done, done);
   };
   process.on('uncaughtException', end);
   process.on('unhandledRejection', end);
+  return {
+    beforeExit(next) {
+      work = next;
+    },
+    remove() {
+      process.off('uncaughtException', end);
+      process.off('unhandledRejection', end);
+    },
+  };
 }

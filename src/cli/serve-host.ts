@@ -13,11 +13,12 @@ const CLOSE_TIMEOUT_MS = 15_000;
 
 /** Resolves with the exit code after SIGINT or SIGTERM. */
 export async function serveHost(
-  { settings, paths, warnings }: ServeRequest,
+  { settings, paths, warnings, onFault }: ServeRequest,
   context: Pick<CommandContext, 'env' | 'out'>,
   spawn: SpawnWorker,
 ): Promise<number> {
   const host = await startHost({ settings, paths, env: context.env, spawn });
+  onFault(() => host.close());
   const lines = startupReport({
     versionLine: versionLine(BUILD),
     hostName: host.facts.hostname,

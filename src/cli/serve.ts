@@ -4,6 +4,7 @@ import { acquireInstanceLock } from '../platform/linux/instance-lock.ts';
 import { ensureOwnerDir } from '../platform/linux/paths.ts';
 import { logger, setLogLevel } from '../platform/log.ts';
 import type { CommandModule } from './command.ts';
+import { guardAgainstFaults } from './faults.ts';
 import { type CommandSpec, readArguments, settingFlags, settingValues } from './flags.ts';
 
 const spec: CommandSpec = {
@@ -24,9 +25,12 @@ export const serveCommand: CommandModule = {
     for (const warning of warnings) log.warn(warning);
     ensureOwnerDir(paths.stateDir, '--state-dir');
     const lock = acquireInstanceLock(paths.stateDir);
+    const guard = guardAgainstFaults(context.err);
+    const onFault = guard.beforeExit;
     try {
-      return await context.serve({ settings, origins, paths, warnings });
+      return await context.serve({ settings, origins, paths, warnings, onFault });
     } finally {
+      guard.remove();
       lock.release();
     }
   },

@@ -1,5 +1,6 @@
 /** Starts and ends the management API: token, application, listening side, endpoint file. */
 import { createHash, X509Certificate } from 'node:crypto';
+import { hostname } from 'node:os';
 import { portInUseError } from '../platform/linux/port-owner.ts';
 import { logger } from '../platform/log.ts';
 import { buildApp } from './app.ts';
@@ -20,7 +21,7 @@ export interface ManagementOptions {
   readonly bind: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Name of the machine, for Host headers. */
+  /** Name that devices show; with the machine's own name it is accepted in Host headers. */
   readonly hostName: string;
 }
 
@@ -35,7 +36,7 @@ export async function startManagement(options: ManagementOptions): Promise<Manag
   const app = buildApp({
     host: options.host,
     isAdminToken: tokenMatcher(token),
-    hostNames: namesOf(options.hostName),
+    hostNames: [...namesOf(options.hostName), ...namesOf(hostname())],
   });
   const door = await openTlsDoor({
     ...options,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { LibraryError } from '../../ffi/loader.ts';
-import { asOperatorError, reportFault } from '../../src/cli/faults.ts';
+import { asOperatorError, guardAgainstFaults, reportFault } from '../../src/cli/faults.ts';
 import { OperatorError } from '../../src/platform/operator-error.ts';
 
 function systemError(code: string, rest: object = {}): Error {
@@ -46,5 +46,35 @@ describe('a fault on its way to the terminal', () => {
 
     expect(code).toBe(2);
     expect(printed).toBe('punktfunk: It is so.\nDo this.\n');
+  });
+});
+
+describe('the guard of a running host', () => {
+  test('a rejection that nobody awaits ends it with a sentence, after putting things back', async () => {
+    let printed = '';
+    const order: string[] = [];
+    const ended = new Promise<number>((resolve) => {
+      const guard = guardAgainstFaults(
+        (text) => {
+          printed += text;
+        },
+        (code) => {
+          order.push('exit');
+          guard.remove();
+          resolve(code);
+        },
+      );
+      guard.beforeExit(async () => {
+        order.push('put back');
+      });
+      process.emit('unhandledRejection', new Error('the socket is gone'), Promise.resolve());
+      process.emit('uncaughtException', new Error('and this too'));
+    });
+
+    expect(await ended).toBe(1);
+    expect(order).toEqual(['put back', 'exit']);
+    expect(printed).toStartWith('punktfunk: A fault of the program itself: the socket is gone.\n');
+    expect(printed).toContain('and this too');
+    expect(printed).not.toContain('    at ');
   });
 });
