@@ -254,6 +254,41 @@ describe('the door', () => {
   }, 120_000);
 });
 
+describe('the paths', () => {
+  test('100000 random requests get an answer of the table and never a fault', async () => {
+    const { host, send } = start();
+    const random = seededRandom('management path');
+    const words = ['health', 'devices', 'sessions', 'session', 'idr', 'pairing', 'requests', 'pin'];
+    const pieces = [
+      ...words,
+      '/',
+      '/',
+      '..',
+      '%2e',
+      '%',
+      '%00',
+      '?how=',
+      '&',
+      's1',
+      '\\',
+      'é',
+      '#',
+    ];
+    const methods = ['GET', 'POST', 'PATCH', 'DELETE', 'PUT', 'HEAD', 'OPTIONS'];
+    for (let round = 0; round < 100_000; round += 1) {
+      let path = '/';
+      const count = random.int(0, 8);
+      for (let piece = 0; piece < count; piece += 1) {
+        path += pieces[random.int(0, pieces.length - 1)];
+      }
+      const method = methods[random.int(0, methods.length - 1)] ?? 'GET';
+      const { status } = await send(method, path, { lane: LANES[random.int(0, 2)] ?? 'open' });
+      if (status >= 500) throw new Error(`${status} for ${method} ${path}`);
+    }
+    expect(host.deviceRows).toHaveLength(2);
+  }, 120_000);
+});
+
 describe('devices', () => {
   test('a fingerprint may be written in capitals', async () => {
     const { host, send } = start();
