@@ -16,6 +16,9 @@ import {
 } from './rows.ts';
 import { parseSettingsFile } from './settings-file.ts';
 
+/** Read by the build (packaging/), which `npm start` runs in the same environment. */
+const BUILD_VARIABLES = ['PUNKTFUNK_FAST_ASSETS'];
+
 /** Where a value came from; `name` is the flag, the variable or `file line N`. */
 export interface SettingOrigin {
   readonly kind: 'default' | 'file' | 'environment' | 'flag';
@@ -150,7 +153,7 @@ function environmentCandidates(sources: SettingSources, warnings: string[]): Can
     const origin: SettingOrigin = { kind: 'environment', name: row.env };
     candidates.push({ row, text, origin, baseDir: sources.workingDir });
   }
-  const known = new Set(NAMED_ROWS.map(({ env }) => env));
+  const known = new Set([...NAMED_ROWS.map(({ env }) => env), ...BUILD_VARIABLES]);
   for (const name of Object.keys(sources.env).sort()) {
     if (!name.startsWith('PUNKTFUNK_') || known.has(name)) continue;
     warnings.push(

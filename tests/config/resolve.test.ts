@@ -104,7 +104,9 @@ describe('settings', () => {
   });
 
   test('an unknown PUNKTFUNK variable is ignored with the nearest known one', () => {
-    const { warnings } = resolved({ env: { PUNKTFUNK_GAMESTREM: '1', OTHER: '1' } });
+    const { warnings } = resolved({
+      env: { PUNKTFUNK_GAMESTREM: '1', OTHER: '1', PUNKTFUNK_FAST_ASSETS: '1' },
+    });
 
     expect(warnings).toEqual([
       'the environment variable PUNKTFUNK_GAMESTREM is not a setting and is ignored. ' +

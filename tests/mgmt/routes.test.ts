@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, jest, test } from 'bun:test';
 import * as v from 'valibot';
 import { buildApp } from '../../src/mgmt/app.ts';
 import type { Lane, Peer } from '../../src/mgmt/lanes.ts';
@@ -373,6 +373,31 @@ describe('pairing', () => {
 
     expect(response.status).toBe(422);
     expect(host.calls).toEqual([]);
+  });
+
+  test('after 15 s without a result the answer is that it is not known yet', async () => {
+    const { host, send } = start();
+    host.pinOutcome = () => new Promise(() => {});
+    jest.useFakeTimers();
+    try {
+      const answer = send('POST', '/pairing/requests/s1/pin', { body: '{"pin":"1234"}' });
+      let isAnswered = false;
+      void answer.then(() => {
+        isAnswered = true;
+      });
+      for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+      jest.advanceTimersByTime(14_999);
+      for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+      expect(isAnswered).toBe(false);
+      jest.advanceTimersByTime(1);
+
+      const response = await answer;
+
+      expect(response.status).toBe(409);
+      expect(await response.json()).toMatchObject({ code: 'timeout' });
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test('a missing PIN is named', async () => {
