@@ -16,7 +16,9 @@ describe('the settings', () => {
         .map((path) => readFileSync(join(ROOT, path), 'utf8'))
         .join('\n');
 
-      const unread = NAMED_ROWS.filter(({ name }) => !new RegExp(`(?:settings|overrides)\\.${name}\\b`).test(sources));
+      const unread = NAMED_ROWS.filter(
+        ({ name }) => !new RegExp(`(?:settings|overrides)\\.${name}\\b`).test(sources),
+      );
 
       expect(unread.map(({ key }) => key)).toEqual([]);
     },
