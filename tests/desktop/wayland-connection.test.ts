@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { mkdtempSync, readFileSync, readSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, readSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { ERRNO, libc } from '../../ffi/libc.ts';
 import {
   closeFd,
@@ -17,8 +15,8 @@ import {
 import { pinnedCount, stableBytes } from '../../ffi/pins.ts';
 import { WaylandConnection } from '../../src/desktop/wayland/connection.ts';
 import { WL_OUTPUT, WL_SHM } from '../../src/desktop/wayland/protocols/core.ts';
-import { encodeMessage, type WireValue } from '../../src/desktop/wayland/wire.ts';
 import { seededRandom } from '../support/random.ts';
+import { eventBytes, FakeCompositor } from './fake-compositor.ts';
 
 function socketPair(): [number, number] {
   const pair = stableBytes(8);
@@ -109,40 +107,7 @@ function mappedFrames(): number {
   return readFileSync('/proc/self/maps', 'utf8').split('punktfunk-leak').length;
 }
 
-/** A compositor of a few lines: hands every byte to `onData`, sends what the test wants. */
-class FakeCompositor {
-  readonly path: string;
-  readonly #directory = mkdtempSync(join(tmpdir(), 'pfwl-'));
-  readonly #server: Server;
-  readonly sockets: Socket[] = [];
-
-  constructor(onConnect: (socket: Socket) => void) {
-    this.path = join(this.#directory, 'wayland-0');
-    this.#server = createServer((socket) => {
-      this.sockets.push(socket);
-      socket.on('error', () => {});
-      onConnect(socket);
-    });
-  }
-
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(this.path, resolve));
-  }
-
-  close(): void {
-    for (const socket of this.sockets) socket.destroy();
-    this.#server.close();
-    rmSync(this.#directory, { recursive: true, force: true });
-  }
-}
-
-function message(id: number, opcode: number, signature: string, values: WireValue[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4096));
-  const end = encodeMessage(view, 0, id, opcode, signature, values, []) ?? 0;
-  return new Uint8Array(view.buffer, 0, end);
-}
-
-const SYNC_DONE = message(3, 0, 'u', [1]);
+const SYNC_DONE = eventBytes(3, 0, 'u', [1]);
 const REGISTRY_ID = 2;
 
 describe('a Wayland connection', () => {
@@ -163,8 +128,8 @@ describe('a Wayland connection', () => {
 
   test('globals are known after the first round trip, also byte by byte', async () => {
     const bytes = [
-      ...message(REGISTRY_ID, 0, 'usu', [5, 'wl_shm', 1]),
-      ...message(REGISTRY_ID, 0, 'usu', [6, 'wl_output', 9]),
+      ...eventBytes(REGISTRY_ID, 0, 'usu', [5, 'wl_shm', 1]),
+      ...eventBytes(REGISTRY_ID, 0, 'usu', [6, 'wl_output', 9]),
       ...SYNC_DONE,
     ];
     const client = await connectTo((socket) => {
@@ -182,7 +147,7 @@ describe('a Wayland connection', () => {
 
   test('a global is bound at the highest version both sides know', async () => {
     const client = await connectTo((socket) => {
-      socket.write(message(REGISTRY_ID, 0, 'usu', [6, 'wl_output', 9]));
+      socket.write(eventBytes(REGISTRY_ID, 0, 'usu', [6, 'wl_output', 9]));
       socket.write(SYNC_DONE);
     });
     await client.roundtripAsync(2000);
@@ -194,8 +159,8 @@ describe('a Wayland connection', () => {
   test('a protocol error ends it with the compositor`s words, once', async () => {
     const causes: string[] = [];
     const client = await connectTo((socket) => {
-      socket.write(message(1, 0, 'ous', [3, 2, 'no such thing']));
-      socket.write(message(1, 0, 'ous', [3, 2, 'again']));
+      socket.write(eventBytes(1, 0, 'ous', [3, 2, 'no such thing']));
+      socket.write(eventBytes(1, 0, 'ous', [3, 2, 'again']));
     });
     client.onFailure = (cause) => causes.push(cause);
 
@@ -228,7 +193,7 @@ describe('a Wayland connection', () => {
 
   test('requests after the end are ignored and their descriptors closed', async () => {
     const client = await connectTo((socket) => {
-      socket.write(message(REGISTRY_ID, 0, 'usu', [5, 'wl_shm', 1]));
+      socket.write(eventBytes(REGISTRY_ID, 0, 'usu', [5, 'wl_shm', 1]));
       socket.write(SYNC_DONE);
     });
     await client.roundtripAsync(2000);
@@ -260,7 +225,7 @@ describe('a Wayland connection', () => {
   test('more globals than any desktop has end it', async () => {
     const client = await connectTo((socket) => {
       for (let name = 0; name < 1100; name += 1) {
-        socket.write(message(REGISTRY_ID, 0, 'usu', [name + 1, 'x', 1]));
+        socket.write(eventBytes(REGISTRY_ID, 0, 'usu', [name + 1, 'x', 1]));
       }
     });
 

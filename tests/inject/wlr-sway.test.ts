@@ -121,15 +121,16 @@ describe.skipIf(skipReason !== null)('input on sway', () => {
     const quarter = await seen(/axis: 0 \(vertical\), value: -3\.75/);
 
     expect(notch).toContain('axis_source: 0 (wheel)');
-    expect(notch).toMatch(/discrete: -1/);
+    // Steps are counted in 120ths for programs of the newer protocol.
+    expect(notch).toMatch(/discrete: -1|value120: -120/);
     expect(quarter).toContain('axis_source: 0 (wheel)');
-    expect(quarter).not.toMatch(/discrete/);
+    expect(quarter).not.toMatch(/discrete|value120/);
   });
 
   test('a notch to the right is +15 on the horizontal axis', async () => {
     injector.scroll(0, 120);
 
-    expect(await seen(/axis: 1 \(horizontal\), value: 15\.0/)).toMatch(/discrete: 1/);
+    expect(await seen(/axis: 1 \(horizontal\), value: 15\.0/)).toMatch(/discrete: 1|value120: 120/);
   });
 
   test('a held Shift makes a capital and is gone afterwards', async () => {
@@ -176,7 +177,7 @@ describe.skipIf(skipReason !== null)('input on sway', () => {
     const typed = [...text.matchAll(/pressed\)\n +sym: \S+ +\(\d+\), utf8: '(.+)'/g)].map(
       (m) => m[1],
     );
-    expect(typed.join('').replace('\u001b', '')).toBe(line);
+    expect(typed.join('').replace(/\\e$|\u001b$/, '')).toBe(line);
   });
 
   test('200 different characters go through more than one keymap', async () => {
@@ -238,7 +239,7 @@ describe.skipIf(skipReason !== null)('input on sway', () => {
       log: logger('test'),
     });
 
-    expect(opening).rejects.toThrow('the compositor has no output DP-9');
+    await expect(opening).rejects.toThrow('the compositor has no output DP-9');
   });
 
   test('keys give what the desktop`s own keyboard layout gives', async () => {

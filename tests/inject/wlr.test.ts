@@ -82,6 +82,22 @@ describe('modifiers of a keymap', () => {
     ]);
   });
 
+  test('symbols written as numbers are the same modifiers', () => {
+    const text = `xkb_keycodes "x" { <RALT> = 108; <CAPS> = 66; <LFSH> = 50; };
+      xkb_symbols "x" {
+        key <RALT> { type= "ONE_LEVEL", symbols[1]= [ 0xfe03 ] };
+        key <CAPS> {\t[ 0xffe5 ] };
+        key <LFSH> {\t[ 0xffe1 ] };
+      };`;
+    const { held, locking } = modifiersOfKeymap(text);
+
+    expect([...held]).toEqual([
+      [100, MODIFIER.mod5],
+      [42, MODIFIER.shift],
+    ]);
+    expect([...locking]).toEqual([[58, MODIFIER.lock]]);
+  });
+
   test('text that is no keymap has none', () => {
     const { held, locking } = modifiersOfKeymap('key <A> { [ Shift_L ] }; <B> = ;'.repeat(1000));
 

@@ -203,7 +203,7 @@ describe.skipIf(skipReason !== null)('a screen on sway', () => {
       outputName: 'DP-3',
     });
 
-    expect(attempt).rejects.toThrow(/no output DP-3; the outputs are: .*HEADLESS-1/);
+    await expect(attempt).rejects.toThrow(/no output DP-3; the outputs are: .*HEADLESS-1/);
   });
 
   test('a host killed with its screen open leaves a journal that gives the screen back', async () => {

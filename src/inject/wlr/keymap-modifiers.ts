@@ -15,21 +15,31 @@ export const MODIFIER = {
   mod5: 128,
 } as const;
 
-/** Symbol on the first level → mask while the key is down. */
-const HELD_SYMBOLS: ReadonlyMap<string, number> = new Map([
-  ['Shift_L', MODIFIER.shift],
-  ['Shift_R', MODIFIER.shift],
-  ['Control_L', MODIFIER.control],
-  ['Control_R', MODIFIER.control],
-  ['Alt_L', MODIFIER.mod1],
-  ['Alt_R', MODIFIER.mod1],
-  ['Meta_L', MODIFIER.mod1],
-  ['Meta_R', MODIFIER.mod1],
-  ['Super_L', MODIFIER.mod4],
-  ['Super_R', MODIFIER.mod4],
-  ['ISO_Level3_Shift', MODIFIER.mod5],
-  ['ISO_Level5_Shift', MODIFIER.mod3],
-]);
+/**
+ * Keysyms on the first level that are modifiers while the key is down: name and value
+ * (X11 keysymdef.h). Older libxkbcommon writes names into a keymap, newer one values.
+ */
+const HELD_SYMBOLS: readonly (readonly [name: string, keysym: number, mask: number])[] = [
+  ['Shift_L', 0xffe1, MODIFIER.shift],
+  ['Shift_R', 0xffe2, MODIFIER.shift],
+  ['Control_L', 0xffe3, MODIFIER.control],
+  ['Control_R', 0xffe4, MODIFIER.control],
+  ['Meta_L', 0xffe7, MODIFIER.mod1],
+  ['Meta_R', 0xffe8, MODIFIER.mod1],
+  ['Alt_L', 0xffe9, MODIFIER.mod1],
+  ['Alt_R', 0xffea, MODIFIER.mod1],
+  ['Super_L', 0xffeb, MODIFIER.mod4],
+  ['Super_R', 0xffec, MODIFIER.mod4],
+  ['ISO_Level3_Shift', 0xfe03, MODIFIER.mod5],
+  ['ISO_Level5_Shift', 0xfe11, MODIFIER.mod3],
+];
+const HELD_MASKS: ReadonlyMap<string, number> = new Map(
+  HELD_SYMBOLS.flatMap(([name, keysym, mask]) => [
+    [name, mask],
+    [`0x${keysym.toString(16)}`, mask],
+  ]),
+);
+const CAPS_LOCK: ReadonlySet<string> = new Set(['Caps_Lock', '0xffe5']);
 
 const XKB_OFFSET = 8;
 const KEYS_MAX = 1024;
@@ -52,9 +62,9 @@ export function modifiersOfKeymap(text: string): KeymapModifiers {
     const code = codes.get(match[1] ?? '');
     const symbol = firstSymbol(match[2] ?? '');
     if (code === undefined || code < 1) continue;
-    const mask = HELD_SYMBOLS.get(symbol);
+    const mask = HELD_MASKS.get(symbol);
     if (mask !== undefined) held.set(code, mask);
-    else if (symbol === 'Caps_Lock') locking.set(code, MODIFIER.lock);
+    else if (CAPS_LOCK.has(symbol)) locking.set(code, MODIFIER.lock);
   }
   return { held, locking };
 }

@@ -6,6 +6,8 @@ import { WaylandConnection } from '../../desktop/wayland/connection.ts';
 import { OutputTracker, type WaylandOutput } from '../../desktop/wayland/outputs.ts';
 import type { DisplayMode } from '../../session/mode.ts';
 
+/** What wlroots runs a headless output at whose mode names no rate (reported as 0). */
+const HEADLESS_MILLI_HZ = 60_000;
 const ANSWER_TIMEOUT_MS = 2_000;
 /** How soon a vanished output is noticed; one poll(2) each time. */
 const POLL_INTERVAL_MS = 100;
@@ -87,11 +89,12 @@ export async function connectTracker(
 
 /** Mode of an output as the compositor reports it. */
 export function modeOf(output: WaylandOutput): DisplayMode {
-  const isWhole = output.refreshMilliHz % 1000 === 0;
+  const milliHz = output.refreshMilliHz || HEADLESS_MILLI_HZ;
+  const isWhole = milliHz % 1000 === 0;
   return {
     width: output.modeWidth,
     height: output.modeHeight,
-    refreshNum: isWhole ? output.refreshMilliHz / 1000 : output.refreshMilliHz,
+    refreshNum: isWhole ? milliHz / 1000 : milliHz,
     refreshDen: isWhole ? 1 : 1000,
   };
 }
