@@ -47,7 +47,6 @@ const PARTS: readonly (readonly [part: string, licence: string, isInSlim: boolea
   ['FFmpeg, x264, x265 (node-av addon)', 'GPL-3.0-or-later as a whole', false],
   ['libopus (libopus-wasm)', 'BSD-3-Clause; wrapper MIT', true],
   ['hono, hono-openapi, valibot, citty, consola', 'MIT', true],
-  ['@noble/ciphers, curves, hashes', 'MIT', true],
   ['mdns-server, dns-packet', 'MIT', true],
   ['AssemblyScript runtime in the WASM kernels', 'Apache-2.0', true],
 ];
