@@ -283,4 +283,24 @@ describe.skipIf(skipReason !== null)('input on sway', () => {
     own.close();
     desk.close();
   });
+
+  test('a compositor that hangs does not hold up the host; input ends with a reason', async () => {
+    const hung = await startSway();
+    const reasons: string[] = [];
+    const one = await openWlrInjector({
+      socketPath: hung.socketPath,
+      outputName: 'HEADLESS-1',
+      log: { ...logger('test'), warn: (_, fields) => reasons.push(String(fields?.['cause'])) },
+    });
+    hung.process.kill('SIGSTOP');
+    const started = performance.now();
+    // More than the kernel and the queue hold together.
+    for (let move = 0; move < 50_000; move += 1) one.moveRelative(1, 1);
+    one.close();
+
+    expect(performance.now() - started).toBeLessThan(1000);
+    expect(reasons).toEqual(['the compositor does not read its socket']);
+    hung.process.kill('SIGCONT');
+    await hung.stop();
+  });
 });

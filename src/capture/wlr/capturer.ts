@@ -4,9 +4,7 @@
  * copies while the encoder works; nothing arrives while nothing changes on the screen.
  */
 
-import { addressOf, libc } from '../../../ffi/libc.ts';
 import { monotonicNs } from '../../../ffi/libc-time.ts';
-import { pin, stableBytes, unpin } from '../../../ffi/pins.ts';
 import { WaylandConnection } from '../../desktop/wayland/connection.ts';
 import { OutputTracker, type WaylandOutput } from '../../desktop/wayland/outputs.ts';
 import { WL_SHM } from '../../desktop/wayland/protocols/core.ts';
@@ -19,6 +17,7 @@ import type { CaptureResult, Capturer, CaptureSource } from '../port.ts';
 import { CopyCaptureEngine } from './copy-capture.ts';
 import { type CopiedPicture, type CopyEngine, pixelFormat } from './copy-engine.ts';
 import { ScreencopyEngine } from './screencopy.ts';
+import { UprightCopy } from './upright.ts';
 
 const ANSWER_TIMEOUT_MS = 2_000;
 /** A stamp further from now than this is not CLOCK_MONOTONIC. */
@@ -44,8 +43,7 @@ class WlrCapturer implements Capturer {
   readonly #connection: WaylandConnection;
   readonly #engine: CopyEngine;
   #lostCause: string | null = null;
-  /** Upright copy of pictures that the compositor delivers bottom-up; null while not needed. */
-  #upright: Uint8Array<ArrayBuffer> | null = null;
+  readonly #upright = new UprightCopy();
 
   constructor(connection: WaylandConnection, outputName: string, drawCursor: boolean) {
     this.#connection = connection;
@@ -101,8 +99,7 @@ class WlrCapturer implements Capturer {
     this.#lostCause ??= 'the capturer was closed';
     this.#engine.close();
     this.#connection.close();
-    if (this.#upright) unpin(this.#upright);
-    this.#upright = null;
+    this.#upright.close();
   }
 
   #frameOf({ buffer, captureNs, isInverted }: CopiedPicture): CaptureResult {
@@ -116,27 +113,11 @@ class WlrCapturer implements Capturer {
         format: pixelFormat(format) ?? 'BGRx',
         width,
         height,
-        data: isInverted ? this.#turnUpright(buffer.bytes, strideBytes, height) : buffer.bytes,
+        data: isInverted ? this.#upright.turn(buffer.bytes, strideBytes, height) : buffer.bytes,
         strideBytes,
         captureNs: isPlausible ? captureNs : nowNs,
       },
     };
-  }
-
-  #turnUpright(bytes: Uint8Array, strideBytes: number, height: number): Uint8Array<ArrayBuffer> {
-    let upright = this.#upright;
-    if (upright?.length !== bytes.length) {
-      if (upright) unpin(upright);
-      upright = pin(stableBytes(bytes.length));
-      this.#upright = upright;
-    }
-    const from = addressOf(bytes);
-    const to = addressOf(upright);
-    const c = libc();
-    for (let row = 0; row < height; row += 1) {
-      c.memcpy(to + row * strideBytes, from + (height - 1 - row) * strideBytes, strideBytes);
-    }
-    return upright;
   }
 }
 
