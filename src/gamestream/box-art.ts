@@ -36,7 +36,7 @@ export function drawBoxArt(title: string): Uint8Array {
 
 /** First letters of the first two words that have one; empty for titles without any. */
 function initialsOf(title: string): string {
-  const plain = title.normalize('NFKD').toUpperCase();
+  const plain = title.normalize('NFKD').replace(/\p{M}/gu, '').toUpperCase();
   const words = plain.match(/[A-Z0-9]+/g) ?? [];
   return words
     .slice(0, INITIALS_MAX)

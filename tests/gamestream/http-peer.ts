@@ -38,8 +38,15 @@ export async function get(
   };
 }
 
-/** Sends `bytes` on a bare TCP connection and returns what comes back until it is closed. */
-export async function exchange(port: number, bytes: string | Uint8Array): Promise<string> {
+/**
+ * Sends `bytes` on a bare TCP connection and returns what comes back until it is closed; with
+ * `hangUpAfterMs` the sender closes it then.
+ */
+export async function exchange(
+  port: number,
+  bytes: string | Uint8Array,
+  hangUpAfterMs?: number,
+): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const chunks: Uint8Array[] = [];
   const decoder = new TextDecoder();
@@ -47,9 +54,11 @@ export async function exchange(port: number, bytes: string | Uint8Array): Promis
     hostname: '127.0.0.1',
     port,
     socket: {
+      binaryType: 'uint8array',
       open: (socket) => {
         if (bytes.length > 0) socket.write(bytes);
         else socket.end();
+        if (hangUpAfterMs !== undefined) setTimeout(() => socket.end(), hangUpAfterMs);
       },
       data: (_socket, chunk) => {
         chunks.push(Uint8Array.from(chunk));
