@@ -180,6 +180,7 @@ export class ControlSession {
     }
     return new Promise((done) => {
       this.#termination = { atMs: this.#nowMs() + TERMINATION_ACK_MS, done };
+      this.tick();
       this.#wake();
     });
   }
