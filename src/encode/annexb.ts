@@ -145,7 +145,10 @@ function isDropped(data: Uint8Array, header: number, end: number, type: number):
 
 /** True when every message of the SEI unit is user data (encoder version strings). */
 function holdsOnlyUserData(data: Uint8Array, from: number, end: number): boolean {
-  const payload = withoutEmulation(data, from, end);
+  // Zeros in front of the next start code belong to no unit (Annex B, trailing_zero_8bits).
+  let endOfUnit = end;
+  while (endOfUnit > from && data[endOfUnit - 1] === 0) endOfUnit -= 1;
+  const payload = withoutEmulation(data, from, endOfUnit);
   // The last byte holds the trailing bits.
   const last = payload.length - 1;
   for (let at = 0; at < last; ) {

@@ -13,12 +13,12 @@ export const ENCODER_CHOICES = ['auto', 'x264', 'addon-x264'] as const;
 export type EncoderChoice = (typeof ENCODER_CHOICES)[number];
 
 /** Other names that users know for the same thing; all mean the best software rung. */
-const ALIASES: Readonly<Record<string, EncoderChoice>> = {
-  sw: 'auto',
-  software: 'auto',
-  libx264: 'x264',
-  addon: 'addon-x264',
-};
+const ALIASES: ReadonlyMap<string, EncoderChoice> = new Map([
+  ['sw', 'auto'],
+  ['software', 'auto'],
+  ['libx264', 'x264'],
+  ['addon', 'addon-x264'],
+]);
 
 /** A rung that was passed over. */
 export interface MissingRung {
@@ -53,7 +53,7 @@ export function encoderRungs(cores = availableParallelism()): readonly EncoderRu
 /** Reads the setting `encoder`; null when the text names no encoder of this version. */
 export function parseEncoderChoice(text: string): EncoderChoice | null {
   const word = text.trim().toLowerCase();
-  return ENCODER_CHOICES.find((choice) => choice === word) ?? ALIASES[word] ?? null;
+  return ENCODER_CHOICES.find((choice) => choice === word) ?? ALIASES.get(word) ?? null;
 }
 
 /**
