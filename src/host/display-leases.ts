@@ -1,6 +1,9 @@
 /**
  * Who has which screen. A device keeps its screen for a short while after its stream dropped, so a
  * reconnect finds its windows where they were; a deliberate quit removes it at once.
+ *
+ * What concerns one device happens in the order it was asked for: a release waits for the screen
+ * that is still being made, so none is forgotten.
  */
 import type { CaptureSource } from '../capture/port.ts';
 import type { Injector } from '../inject/port.ts';
@@ -19,49 +22,82 @@ interface Held {
   readonly plan: DisplayPlan;
   readonly lease: DisplayLease;
   lingerTimer: ReturnType<typeof setTimeout> | null;
+  /** The compositor took it away. */
+  isLost: boolean;
 }
 
 export class DisplayLeases {
   readonly #backends: ReadonlyMap<string, VirtualDisplayBackend>;
   readonly #lingerMs: number;
   readonly #held = new Map<string, Held>();
+  /** What was asked for last, by device. */
+  readonly #latest = new Map<string, Promise<unknown>>();
 
   constructor(backends: readonly VirtualDisplayBackend[], lingerMs = LINGER_MS) {
     this.#backends = new Map(backends.map((backend) => [backend.name, backend]));
     this.#lingerMs = lingerMs;
   }
 
-  /** The device's screen as planned: its lingering one when it still fits, else a new one. */
-  async acquire(identity: string, plan: DisplayPlan): Promise<DisplayLease> {
-    const held = this.#held.get(identity);
-    if (held && isSamePlan(held.plan, plan)) {
-      this.#cancelLinger(held);
-      return held.lease;
-    }
-    if (held) await this.release(identity);
-    const lease = await this.#open(identity, plan);
-    const entry: Held = { identity, plan, lease, lingerTimer: null };
-    this.#held.set(identity, entry);
-    void lease.lost.then((cause) => {
-      if (this.#held.get(identity) === entry) {
-        log.warn('a screen was taken away', { output: lease.outputName, cause });
-        this.#cancelLinger(entry);
-        this.#held.delete(identity);
-        void lease.release();
+  /**
+   * The device's screen as planned: the one it has when that still fits, else a new one.
+   *
+   * @param isRenewal the one it has does not deliver pictures and is not taken again
+   */
+  acquire(identity: string, plan: DisplayPlan, isRenewal = false): Promise<DisplayLease> {
+    return this.#inOrder(identity, async () => {
+      const held = this.#held.get(identity);
+      if (held && !held.isLost && !isRenewal && isSamePlan(held.plan, plan)) {
+        this.#cancelLinger(held);
+        return held.lease;
       }
+      await this.#release(identity);
+      const lease = await this.#open(identity, plan);
+      const entry: Held = { identity, plan, lease, lingerTimer: null, isLost: false };
+      this.#held.set(identity, entry);
+      void lease.lost.then((cause) => this.#lost(entry, cause));
+      return lease;
     });
-    return lease;
   }
 
   /** Keeps the screen for the linger time, then removes it. */
   linger(identity: string): void {
-    const held = this.#held.get(identity);
-    if (!held || held.lingerTimer) return;
-    held.lingerTimer = setTimeout(() => void this.release(identity), this.#lingerMs);
+    void this.#inOrder(identity, async () => {
+      const held = this.#held.get(identity);
+      if (!held || held.lingerTimer) return;
+      const timer = setTimeout(() => {
+        // A device that came back meanwhile has stopped this timer.
+        void this.#releaseWhile(held, () => held.lingerTimer === timer);
+      }, this.#lingerMs);
+      held.lingerTimer = timer;
+    });
   }
 
-  /** Removes the device's screen now. */
-  async release(identity: string): Promise<void> {
+  /** Removes the device's screen now. Never rejects. */
+  release(identity: string): Promise<void> {
+    return this.#inOrder(identity, () => this.#release(identity));
+  }
+
+  /** Removes every screen, also those that are still being made. Never rejects. */
+  async releaseAll(): Promise<void> {
+    const identities = new Set([...this.#held.keys(), ...this.#latest.keys()]);
+    await Promise.all([...identities].map((identity) => this.release(identity)));
+  }
+
+  #inOrder<T>(identity: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#latest.get(identity) ?? Promise.resolve();
+    const result = before.then(work);
+    const settled = result.then(
+      () => {},
+      () => {},
+    );
+    this.#latest.set(identity, settled);
+    void settled.then(() => {
+      if (this.#latest.get(identity) === settled) this.#latest.delete(identity);
+    });
+    return result;
+  }
+
+  async #release(identity: string): Promise<void> {
     const held = this.#held.get(identity);
     if (!held) return;
     this.#held.delete(identity);
@@ -76,8 +112,18 @@ export class DisplayLeases {
     }
   }
 
-  async releaseAll(): Promise<void> {
-    await Promise.all([...this.#held.keys()].map((identity) => this.release(identity)));
+  #lost(entry: Held, cause: string): void {
+    if (this.#held.get(entry.identity) !== entry) return;
+    entry.isLost = true;
+    log.warn('a screen was taken away', { output: entry.lease.outputName, cause });
+    void this.#releaseWhile(entry, () => true);
+  }
+
+  #releaseWhile(entry: Held, isWanted: () => boolean): Promise<void> {
+    return this.#inOrder(entry.identity, async () => {
+      if (this.#held.get(entry.identity) !== entry || !isWanted()) return;
+      await this.#release(entry.identity);
+    });
   }
 
   #cancelLinger(held: Held): void {
