@@ -54,7 +54,7 @@ export class MediaPingBook {
   find(plane: MediaPlane, payload: string, peerAddress: string): PingSource | null {
     const sources = this.#sources[plane];
     return (
-      sources.findLast((source) => source.key === payload) ??
+      sources.findLast((source) => source.key === payloadKey(payload)) ??
       sources.findLast((source) => source.key === legacyKey(peerAddress)) ??
       null
     );
@@ -63,10 +63,15 @@ export class MediaPingBook {
 
 function pingKey(bytes: Uint8Array, address: string): string | null {
   if (bytes.length === PING_BYTES) {
-    return String.fromCharCode(...bytes.subarray(0, PAYLOAD_BYTES));
+    return payloadKey(String.fromCharCode(...bytes.subarray(0, PAYLOAD_BYTES)));
   }
   const isLegacy = bytes.length === 4 && String.fromCharCode(...bytes) === 'PING';
   return isLegacy ? legacyKey(address) : null;
+}
+
+/** Apart from {@link legacyKey}: a payload may be any 16 bytes, also the text of the other key. */
+function payloadKey(payload: string): string {
+  return `payload ${payload}`;
 }
 
 function legacyKey(address: string): string {
