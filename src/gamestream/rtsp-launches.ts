@@ -125,7 +125,8 @@ export class PendingLaunches {
 
   /**
    * The launch that a plain request belongs to: the one it names by its Session header, else the
-   * newest from this address that is not playing yet, else the newest from this address.
+   * newest from this address that is not playing yet, else the newest from this address. Launches
+   * that agreed on sealed RTSP have none.
    */
   findPlain(
     address: string,
@@ -133,7 +134,9 @@ export class PendingLaunches {
     nowMs: number,
   ): PendingLaunch | null {
     const wanted = normaliseAddress(address);
-    const mine = this.live(nowMs).filter((launch) => launch.peerAddress === wanted);
+    const mine = this.live(nowMs).filter(
+      (launch) => !launch.sealedRtsp && launch.peerAddress === wanted,
+    );
     return (
       mine.find((launch) => launch.sessionToken === sessionToken) ??
       mine.find((launch) => launch.rtsp.stage !== 'playing') ??

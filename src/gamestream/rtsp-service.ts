@@ -67,8 +67,7 @@ export class RtspService {
   async #answerPlain(request: RtspRequest, address: string): Promise<Uint8Array> {
     const session = request.headers.get('session');
     const launch = this.#host.launches.findPlain(address, session, this.#nowMs());
-    // Plain text after sealed RTSP was agreed is someone else at the same address.
-    if (!launch || launch.sealedRtsp) {
+    if (!launch) {
       this.counters.strangers += 1;
       return serializeRtspResponse({ status: 403, cseq: request.cseq });
     }

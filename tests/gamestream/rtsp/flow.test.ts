@@ -205,6 +205,14 @@ describe('who may speak', () => {
     expect(await rig.plain(requestText('OPTIONS', 'x', 1))).toContain(' 403 ');
   });
 
+  test('a sealed launch does not hide the plain one of another device at the same address', async () => {
+    const rig = new RtspRig();
+    rig.launch(false, {}, 'older client');
+    rig.launch(true, {}, 'current client');
+
+    expect(await rig.plain(requestText('OPTIONS', 'x', 1))).toContain(' 200 OK');
+  });
+
   test('a sealed request is known by its key from any address', async () => {
     const rig = new RtspRig();
     rig.launch(true, { key: new Uint8Array(16).fill(9) }, 'other');

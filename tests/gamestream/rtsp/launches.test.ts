@@ -16,10 +16,10 @@ describe('PendingLaunches', () => {
 
   test('a launch that started is not voided by the device’s next one', () => {
     const rig = new RtspRig();
-    const first = rig.launch(true);
+    const first = rig.launch(false);
     rig.launches.announced(first, 0);
 
-    rig.launch(true);
+    rig.launch(false);
 
     expect(rig.launches.size).toBe(2);
     expect(rig.launches.findPlain(DEVICE_ADDRESS, undefined, 0)).not.toBe(first);
