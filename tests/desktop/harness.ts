@@ -17,7 +17,7 @@ export type { DesktopSession, SessionProcess } from './harness-session.ts';
 export { missingPrograms, startSession, waitForPath, waitUntil } from './harness-session.ts';
 
 /** Debian packages that hold what the sway tests use, for `.ci/run` and skip reasons. */
-export const SWAY_TEST_PACKAGES = 'sway foot grim wev wtype wlr-randr wayland-utils dbus';
+export const SWAY_TEST_PACKAGES = 'sway foot grim wev libxkbcommon-tools dbus pipewire wireplumber';
 
 export interface SwayOptions extends SessionOptions {
   /** Headless outputs sway starts with; each is 1280x720. */
