@@ -32,6 +32,7 @@ export interface ConvertKernels {
     sourceWidth: number,
     blended: number,
     columns: number,
+    weights: number,
     target: number,
     targetWidth: number,
   ): void;

@@ -11,6 +11,8 @@ const PAGE_BYTES = 65536;
 const GRAIN_PIXELS = 16;
 /** Room behind a row for whole-vector access. */
 const SLACK_BYTES = 64;
+/** Six vectors of weights and two biases, see kernels/convert.as.ts. */
+export const COEFFICIENT_BYTES = 128;
 /** Largest side of a source: 8K with reserve. */
 export const SOURCE_SIDE_MAX = 16384;
 
@@ -38,7 +40,9 @@ export interface ConvertLayout {
     /** The source, then each halved copy. */
     readonly levels: readonly Picture[];
     readonly canvas: Picture;
+    /** Per target column: offset of the left source pixel, and weights. */
     readonly columns: number;
+    readonly weights: number;
     readonly blended: number;
   } | null;
   readonly luma: number;
@@ -105,7 +109,7 @@ export function layoutFor(
   const luma = place(lumaStride * target.height);
   const cb = place((chromaStride * target.height) / 2);
   const cr = interleaved ? cb : place((chromaStride * target.height) / 2);
-  const coefficients = place(SLACK_BYTES);
+  const coefficients = place(COEFFICIENT_BYTES);
   return {
     source: first,
     scaling,
@@ -131,6 +135,7 @@ export function layoutFor(
       levels,
       canvas: picture(target.width, target.height),
       columns: place(target.width * 4),
+      weights: place(target.width * 16),
       blended: place(smallest.strideBytes),
     };
   }

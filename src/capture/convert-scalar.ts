@@ -18,8 +18,8 @@ export function scalarKernels(memory: WebAssembly.Memory): ConvertKernels {
 
   const weigh = (row: number, bias: number, a: number, b: number, c: number): number => {
     const w0 = words.getInt16(row, true);
-    const w1 = words.getInt16(row + 2, true);
-    const w2 = words.getInt16(row + 4, true);
+    const w1 = words.getInt16(row + 16, true);
+    const w2 = words.getInt16(row + 2, true);
     return clamp((a * w0 + b * w1 + c * w2 + words.getInt32(bias, true)) >> 15);
   };
 
@@ -40,7 +40,7 @@ export function scalarKernels(memory: WebAssembly.Memory): ConvertKernels {
       for (let row = 0; row < rowPairs * 2; row += 1) {
         for (let x = 0; x < width; x += 1) {
           const p = source + row * sourceStride + x * 4;
-          const value = weigh(coefficients, coefficients + 48, at(p), at(p + 1), at(p + 2));
+          const value = weigh(coefficients, coefficients + 96, at(p), at(p + 1), at(p + 2));
           bytes[luma + row * lumaStride + x] = value;
         }
       }
@@ -51,8 +51,8 @@ export function scalarKernels(memory: WebAssembly.Memory): ConvertKernels {
           const c0 = block(p, q);
           const c1 = block(p + 1, q + 1);
           const c2 = block(p + 2, q + 2);
-          const blue = weigh(coefficients + 16, coefficients + 52, c0, c1, c2);
-          const red = weigh(coefficients + 32, coefficients + 52, c0, c1, c2);
+          const blue = weigh(coefficients + 32, coefficients + 100, c0, c1, c2);
+          const red = weigh(coefficients + 64, coefficients + 100, c0, c1, c2);
           const step = interleaved === 1 ? 2 : 1;
           bytes[cb + pair * chromaStride + x * step] = blue;
           if (interleaved === 1) bytes[cb + pair * chromaStride + x * 2 + 1] = red;
@@ -72,7 +72,17 @@ export function scalarKernels(memory: WebAssembly.Memory): ConvertKernels {
       }
     },
 
-    bilinearRow(upper, lower, rowWeight, sourceWidth, blended, columns, target, targetWidth) {
+    bilinearRow(
+      upper,
+      lower,
+      rowWeight,
+      sourceWidth,
+      blended,
+      columns,
+      weights,
+      target,
+      targetWidth,
+    ) {
       for (let byte = 0; byte < sourceWidth * 4; byte += 1) {
         const sum = at(upper + byte) * (256 - rowWeight) + at(lower + byte) * rowWeight;
         bytes[blended + byte] = (sum + 128) >> 8;
@@ -80,12 +90,11 @@ export function scalarKernels(memory: WebAssembly.Memory): ConvertKernels {
       const end = blended + sourceWidth * 4;
       for (let channel = 0; channel < 4; channel += 1) bytes[end + channel] = at(end - 4 + channel);
       for (let x = 0; x < targetWidth; x += 1) {
-        const column = words.getUint32(columns + x * 4, true);
-        const weight = column & 255;
+        const left = words.getInt16(weights + x * 16, true);
+        const right = words.getInt16(weights + x * 16 + 8, true);
         for (let channel = 0; channel < 4; channel += 1) {
-          const p = blended + (column >>> 8) * 4 + channel;
-          bytes[target + x * 4 + channel] =
-            (at(p) * (256 - weight) + at(p + 4) * weight + 128) >> 8;
+          const p = blended + words.getUint32(columns + x * 4, true) + channel;
+          bytes[target + x * 4 + channel] = (at(p) * left + at(p + 4) * right + 128) >> 8;
         }
       }
     },

@@ -7,6 +7,7 @@ import type { ColourDescription } from '../session/mode.ts';
 import { type ColourCoefficients, colourCoefficients } from './colour-coefficients.ts';
 import { type ConvertKernels, type MakeConvertKernels, vectorKernels } from './convert-kernels.ts';
 import { type ConvertLayout, layoutFor, SOURCE_SIDE_MAX } from './convert-layout.ts';
+import { sourcePosition, writeCoefficients, writeColumns } from './convert-tables.ts';
 import { copyYuv } from './convert-yuv.ts';
 import type { MemoryFrame } from './port.ts';
 
@@ -142,46 +143,6 @@ function inputOf(
   };
 }
 
-/** Coefficient block of the kernels: weights in the byte order of the source. */
-function writeCoefficients(
-  memory: WebAssembly.Memory,
-  offset: number,
-  coefficients: ColourCoefficients,
-  format: MemoryFrame['format'],
-): void {
-  const isRedFirst = format === 'RGBx' || format === 'RGBA';
-  const view = new DataView(memory.buffer, offset, 64);
-  [coefficients.luma, coefficients.cb, coefficients.cr].forEach((weights, row) => {
-    const [red, green, blue] = weights;
-    const ordered = isRedFirst ? [red, green, blue, 0] : [blue, green, red, 0];
-    for (let lane = 0; lane < 8; lane += 1) {
-      view.setInt16(row * 16 + lane * 2, ordered[lane % 4] ?? 0, true);
-    }
-  });
-  view.setInt32(48, coefficients.lumaBias, true);
-  view.setInt32(52, coefficients.chromaBias, true);
-}
-
-/** Per target column: source pixel << 8 | weight of its right neighbour. */
-function writeColumns(
-  memory: WebAssembly.Memory,
-  scaling: NonNullable<ConvertLayout['scaling']>,
-): void {
-  const smallest = scaling.levels.at(-1);
-  if (!smallest) return;
-  const columns = new Uint32Array(memory.buffer, scaling.columns, scaling.fit.width);
-  for (let x = 0; x < columns.length; x += 1) {
-    const position = sourcePosition(x, smallest.width, scaling.fit.width);
-    columns[x] = (Math.floor(position / 256) << 8) | (position & 255);
-  }
-}
-
-/** Position in the source of target pixel `index`, centres aligned, in 1/256 pixels. */
-function sourcePosition(index: number, sourceSize: number, targetSize: number): number {
-  const position = Math.round((((index + 0.5) * sourceSize) / targetSize - 0.5) * 256);
-  return Math.min(Math.max(position, 0), (sourceSize - 1) * 256);
-}
-
 /** Copies the source's rows in and repeats the last column and row where the layout has one more. */
 function copyPixels(frame: MemoryFrame, { layout, bytes }: ConverterState): void {
   const { data, strideBytes, width, height } = frame;
@@ -216,7 +177,7 @@ function scalePicture({ layout, kernels }: ConverterState): {
 } {
   const { scaling } = layout;
   if (!scaling) return layout.source;
-  const { fit, levels, canvas, columns, blended } = scaling;
+  const { fit, levels, canvas, columns, weights, blended } = scaling;
   let picture = layout.source;
   for (const next of levels.slice(1)) {
     kernels.halve(
@@ -240,6 +201,7 @@ function scalePicture({ layout, kernels }: ConverterState): {
       picture.width,
       blended,
       columns,
+      weights,
       canvas.offset + (fit.top + row) * canvas.strideBytes + fit.left * 4,
       fit.width,
     );

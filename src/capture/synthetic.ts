@@ -69,6 +69,6 @@ export class SyntheticCapturer implements Capturer {
   }
 
   close(): void {
-    this.#frameNumber = 0;
+    // Nothing outside this object is held.
   }
 }
