@@ -26,6 +26,10 @@ export interface GameStreamHostParts {
   readonly parityPct: number;
   readonly tagDscp: boolean;
   readonly configDir: string;
+  /** The desktop that would be streamed takes touch contacts as they are. */
+  takesTouch(): boolean;
+  /** Looks anew at what runs on this machine; desktops come and go. */
+  refresh(): Promise<void>;
   ports(): MediaPorts & { readonly http: number; readonly https: number; readonly rtsp: number };
   apps(): readonly AppEntry[];
   nowMs(): number;
@@ -35,23 +39,24 @@ export interface GameStreamHostParts {
 
 export function nvHttpHost(parts: GameStreamHostParts): NvHttpHost {
   const { desk, launches } = parts;
-  const enter = (
+  const enter = async (
     kind: 'launch' | 'resume',
     request: Parameters<NvHttpHost['launch']>[0],
     context: Parameters<NvHttpHost['launch']>[1],
   ): ReturnType<NvHttpHost['launch']> => {
     const { device, peerAddress } = context;
+    await parts.refresh();
     const admitted = desk.admit(device.fingerprint, kind, request.appId);
     if (!admitted.ok) {
       log.info(`${kind} refused`, { device: device.name, reason: admitted.message });
-      return Promise.resolve(admitted);
+      return admitted;
     }
     if (kind === 'launch') desk.reserve(request.appId, device.fingerprint);
     const rtspSealed = request.speaksSealedRtsp;
     const identity = { fingerprint: device.fingerprint, name: device.name };
     launches.add({ request, device: identity, peerAddress, sealedRtsp: rtspSealed }, parts.nowMs());
     log.info(`${kind} accepted`, { device: device.name, app: request.appId });
-    return Promise.resolve({ ok: true, rtspPort: parts.ports().rtsp, rtspSealed });
+    return { ok: true, rtspPort: parts.ports().rtsp, rtspSealed };
   };
   return {
     describe: () => ({
@@ -79,8 +84,8 @@ export function rtspHost(parts: GameStreamHostParts): RtspHost {
   return {
     launches,
     policy: () => ({
-      // Injectors take touch and pen, at least as the nearest pointer action.
-      touchAndPen: true,
+      // Without it devices turn touch into pointer moves themselves, better than the host could.
+      touchAndPen: parts.takesTouch(),
       controllerTouchAndMotion: false,
       encryptionSupported: ENCRYPTION.controlV2 | ENCRYPTION.video | ENCRYPTION.audio,
       encryptionRequested: ENCRYPTION.controlV2,

@@ -35,6 +35,8 @@ export interface GameStreamPlaneOptions {
   readonly ladder: EncoderLadder;
   readonly hostName: string;
   readonly apps: AppsFile['list'];
+  readonly takesTouch: () => boolean;
+  readonly refresh: () => Promise<void>;
   readonly warn: (sentence: string) => void;
 }
 
@@ -86,6 +88,8 @@ export async function startGameStreamPlane(
       configDir: paths.configDir,
       ports: () => ports,
       apps: options.apps,
+      takesTouch: options.takesTouch,
+      refresh: options.refresh,
       nowMs,
       expect: (session, launch, details) => {
         options.media.expect(session, launch);

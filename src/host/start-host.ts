@@ -67,6 +67,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const backends = desktopBackends(options, journal);
   let displays = await probeDisplays(backends);
   let sound = probeSound(paths.runtimeDir);
+  const refresh = async (): Promise<void> => {
+    displays = await probeDisplays(backends);
+    sound = probeSound(paths.runtimeDir);
+  };
   const leases = new DisplayLeases(backends);
   const media = settings.gamestream ? await openMediaSockets(settings) : null;
   const desk = new SessionDesk({
@@ -91,8 +95,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     env,
     apps: apps.list,
     async capabilities() {
-      displays = await probeDisplays(backends);
-      sound = probeSound(paths.runtimeDir);
+      await refresh();
       return {
         encoders: encoderCapabilities(ladder),
         displays: displays.displays,
@@ -136,6 +139,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         hostName,
         warn,
         apps: apps.list,
+        // Only GNOME's interface takes touch contacts as they are.
+        takesTouch: () => captureReport(settings.source, displays).taken === 'mutter',
+        refresh,
       });
     }
     management = await startManagement({
