@@ -54,6 +54,7 @@ export function addonX264Rung(cores: number): EncoderRung {
     new AddonX264Encoder(parameters, cores);
   return {
     name: 'addon-x264',
+    isSoftware: true,
     codecs: ['h264'],
     probe() {
       const origin = addonOrigin();

@@ -103,6 +103,8 @@ export interface VideoEncoder {
 /** One rung of the encoder ladder. `probe` really opens a tiny session and tears it down. */
 export interface EncoderRung {
   readonly name: string;
+  /** Encodes on the processor: its rate is capped beforehand and governed by measured load. */
+  readonly isSoftware: boolean;
   readonly codecs: readonly VideoCodec[];
   probe():
     | { available: true; detail: string }

@@ -33,7 +33,6 @@ const FPS_MIN = 10;
 /** Pixels per second that fewer than six cores are asked to encode: 1080p60. */
 const PIXEL_RATE_MAX = 1920 * 1080 * 60;
 const CORES_FOR_MORE = 6;
-const BITRATE_MAX_KBPS = 100_000;
 
 export type SoftwarePreset = 'superfast' | 'ultrafast';
 
@@ -45,42 +44,35 @@ export interface SoftwareSetting {
   readonly reason: string;
 }
 
-export interface SoftwareCaps {
+export interface SoftwareRate {
   readonly fpsNum: number;
   readonly fpsDen: number;
-  readonly bitrateKbps: number;
-  /** One sentence per wish that is not met. */
-  readonly notes: readonly string[];
+  /** Sentence for status when the wish is not met. */
+  readonly note: string | null;
 }
 
-/** What software encoding promises on this machine before anything is measured. */
-export function softwareCaps(
+/** The frame rate software encoding starts with on this machine, before anything is measured. */
+export function softwareRate(
   wish: {
     readonly width: number;
     readonly height: number;
     readonly fpsNum: number;
     readonly fpsDen: number;
-    readonly bitrateKbps: number;
   },
   cores: number,
-): SoftwareCaps {
-  const notes: string[] = [];
-  let { fpsNum, fpsDen } = wish;
-  const pixels = wish.width * wish.height;
-  if (cores < CORES_FOR_MORE && pixels * (fpsNum / fpsDen) > PIXEL_RATE_MAX) {
-    const rates = rateSteps(fpsNum, fpsDen);
-    const fitting = rates.find(([num, den]) => pixels * (num / den) <= PIXEL_RATE_MAX);
-    [fpsNum, fpsDen] = fitting ?? rates.at(-1) ?? [fpsNum, fpsDen];
-    notes.push(
-      `${wish.width}x${wish.height} is encoded at ${formatRate(fpsNum, fpsDen)} fps: software ` +
-        `encoding on ${cores} cores goes up to 1080p60`,
-    );
+): SoftwareRate {
+  const { width, height, fpsNum, fpsDen } = wish;
+  const pixels = width * height;
+  if (cores >= CORES_FOR_MORE || pixels * (fpsNum / fpsDen) <= PIXEL_RATE_MAX) {
+    return { fpsNum, fpsDen, note: null };
   }
-  const bitrateKbps = Math.min(wish.bitrateKbps, BITRATE_MAX_KBPS);
-  if (bitrateKbps < wish.bitrateKbps) {
-    notes.push(`the bitrate is capped at ${BITRATE_MAX_KBPS / 1000} Mbit/s by software encoding`);
-  }
-  return { fpsNum, fpsDen, bitrateKbps, notes };
+  const rates = rateSteps(fpsNum, fpsDen);
+  const [num, den] = rates.find(([n, d]) => pixels * (n / d) <= PIXEL_RATE_MAX) ??
+    rates.at(-1) ?? [fpsNum, fpsDen];
+  const note =
+    `${width}x${height} is encoded at ${formatRate(num, den)} fps: software encoding on ` +
+    `${cores} cores goes up to 1080p60`;
+  return { fpsNum: num, fpsDen: den, note };
 }
 
 export class EncodeLoadGovernor {

@@ -36,6 +36,7 @@ export function x264Rung(cores: number): EncoderRung {
   const open = (parameters: EncoderParameters): VideoEncoder => new X264Encoder(parameters, cores);
   return {
     name: 'x264',
+    isSoftware: true,
     codecs: ['h264'],
     probe: () =>
       probeBySession(open, () => `${x264Library().name}, repairs losses without an IDR`, REMEDY),

@@ -1,10 +1,11 @@
 /** Video worker: one per stream. Waits for its order, then captures and encodes until `stop`. */
+import { availableParallelism } from 'node:os';
 import { monotonicNs, prepareMediaThread, sleepUntilNs } from '../../ffi/libc-time.ts';
 import { FrameConverter } from '../capture/convert.ts';
 import { openCapturer } from '../capture/open-capturer.ts';
 import type { CaptureSource } from '../capture/port.ts';
 import { encoderRungByName } from '../encode/ladder.ts';
-import { EncodeLoadGovernor } from '../encode/step-down.ts';
+import { EncodeLoadGovernor, softwareRate } from '../encode/step-down.ts';
 import { FrameRingWriter } from '../pipeline/frame-ring.ts';
 import type { NewSource, StartVideo, WorkerReport } from '../pipeline/messages.ts';
 import { StreamControl } from '../pipeline/stream-control.ts';
@@ -35,11 +36,16 @@ async function run(order: StartVideo): Promise<void> {
   const rung = encoderRungByName(plan.encoder);
   if (!rung) throw new Error(`this build has no encoder ${plan.encoder}`);
   const { width, height, refreshNum, refreshDen } = plan.mode;
+  const wish = { width, height, fpsNum: refreshNum, fpsDen: refreshDen };
+  const rate = rung.isSoftware
+    ? softwareRate(wish, availableParallelism())
+    : { ...wish, note: null };
+  if (rate.note !== null) report({ kind: 'fact', name: 'load', value: rate.note });
   const reason = await runVideoLoop(
     {
       source: order.source,
-      fpsNum: refreshNum,
-      fpsDen: refreshDen,
+      fpsNum: rate.fpsNum,
+      fpsDen: rate.fpsDen,
       bitrateKbps: plan.bitrateKbps,
       useInvalidation: plan.useInvalidation,
     },
@@ -60,15 +66,15 @@ async function run(order: StartVideo): Promise<void> {
           maxAccessUnitBytes: order.maxAccessUnitBytes,
         });
         const { backend } = encoder.capabilities;
-        const rate = Number((fpsNum / fpsDen).toFixed(2));
+        const hz = Number((fpsNum / fpsDen).toFixed(2));
         report({
           kind: 'fact',
           name: 'encoder',
-          value: `${backend} ${preset} ${width}x${height}@${rate} ${encoder.appliedBitrateKbps()} kbit/s`,
+          value: `${backend} ${preset} ${width}x${height}@${hz} ${encoder.appliedBitrateKbps()} kbit/s`,
         });
         return encoder;
       },
-      governor: new EncodeLoadGovernor(refreshNum, refreshDen),
+      governor: new EncodeLoadGovernor(rate.fpsNum, rate.fpsDen),
       nowNs: monotonicNs,
       sleepUntilNs,
       report,

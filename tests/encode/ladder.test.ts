@@ -6,6 +6,7 @@ import { probeBySession } from '../../src/encode/probe-session.ts';
 function scripted(name: string, problem?: string): EncoderRung & { probes: number } {
   return {
     name,
+    isSoftware: true,
     codecs: ['h264'],
     probes: 0,
     probe() {

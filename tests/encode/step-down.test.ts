@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import {
   EncodeLoadGovernor,
   type SoftwareSetting,
-  softwareCaps,
+  softwareRate,
 } from '../../src/encode/step-down.ts';
 
 const SECOND = 1e9;
@@ -120,31 +120,24 @@ describe('stepping down when encoding is late', () => {
   });
 });
 
-describe('what software encoding promises beforehand', () => {
-  const wish = { width: 1920, height: 1080, fpsNum: 60, fpsDen: 1, bitrateKbps: 20_000 };
+describe('the rate software encoding starts with', () => {
+  const wish = { width: 1920, height: 1080, fpsNum: 60, fpsDen: 1 };
 
-  test('1080p60 is promised on two cores', () => {
-    expect(softwareCaps(wish, 2)).toEqual({
-      fpsNum: 60,
-      fpsDen: 1,
-      bitrateKbps: 20_000,
-      notes: [],
-    });
+  test('1080p60 is taken on two cores', () => {
+    expect(softwareRate(wish, 2)).toEqual({ fpsNum: 60, fpsDen: 1, note: null });
   });
 
   test('more pixels per second lower the rate below six cores, and the note says so', () => {
-    const caps = softwareCaps({ ...wish, fpsNum: 120 }, 5);
-    expect(caps).toMatchObject({ fpsNum: 60, fpsDen: 1 });
-    expect(caps.notes).toHaveLength(1);
-    expect(caps.notes[0]).toContain('60 fps');
-    expect(softwareCaps({ ...wish, width: 2560, height: 1440 }, 2)).toMatchObject({ fpsNum: 30 });
-    expect(softwareCaps({ ...wish, width: 3840, height: 2160 }, 2)).toMatchObject({ fpsNum: 15 });
-    expect(softwareCaps({ ...wish, fpsNum: 120 }, 6)).toMatchObject({ fpsNum: 120, notes: [] });
+    const capped = softwareRate({ ...wish, fpsNum: 120 }, 5);
+    expect(capped).toMatchObject({ fpsNum: 60, fpsDen: 1 });
+    expect(capped.note).toContain('1920x1080 is encoded at 60 fps');
+    expect(softwareRate({ ...wish, width: 2560, height: 1440 }, 2)).toMatchObject({ fpsNum: 30 });
+    expect(softwareRate({ ...wish, width: 3840, height: 2160 }, 2)).toMatchObject({ fpsNum: 15 });
+    expect(softwareRate({ ...wish, fpsNum: 120 }, 6)).toMatchObject({ fpsNum: 120, note: null });
   });
 
-  test('the bitrate ends at 100 Mbit/s, and the note says so', () => {
-    const caps = softwareCaps({ ...wish, bitrateKbps: 150_000 }, 8);
-    expect(caps.bitrateKbps).toBe(100_000);
-    expect(caps.notes[0]).toContain('100 Mbit/s');
+  test('the lowest step is taken when even that is too much', () => {
+    const rate = softwareRate({ width: 4096, height: 4096, fpsNum: 120, fpsDen: 1 }, 1);
+    expect(rate).toMatchObject({ fpsNum: 30, fpsDen: 1 });
   });
 });
