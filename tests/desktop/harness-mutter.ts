@@ -21,11 +21,15 @@ const DISPLAY_NAME = 'wayland-0';
 export interface MutterOptions {
   /** Monitors it starts with, e.g. `1024x768@60`. */
   readonly monitors?: readonly string[];
+  /** PipeWire without WirePlumber: nothing links streams. */
+  readonly withoutSessionManager?: boolean;
 }
 
 export interface MutterDesktop {
   readonly session: DesktopSession;
   readonly process: SessionProcess;
+  /** The PipeWire daemon, when the session was made without a session manager. */
+  readonly pipewire: SessionProcess | null;
   readonly busAddress: string;
   readonly runtimeDir: string;
   readonly displayName: string;
@@ -50,8 +54,11 @@ export function mutterSkipReason(programs: readonly string[] = []): string | nul
 }
 
 export async function startMutter(options: MutterOptions = {}): Promise<MutterDesktop> {
-  const session = await startSession({ pipewire: true, currentDesktop: 'GNOME' });
+  const isBare = options.withoutSessionManager === true;
+  const session = await startSession({ pipewire: !isBare, currentDesktop: 'GNOME' });
   try {
+    const pipewire = isBare ? session.spawn(['pipewire']) : null;
+    if (isBare) await waitForPath(join(session.runtimeDir, 'pipewire-0'));
     const monitors = (options.monitors ?? []).flatMap((mode) => ['--virtual-monitor', mode]);
     const mutter = session.spawn(
       [
@@ -88,6 +95,7 @@ export async function startMutter(options: MutterOptions = {}): Promise<MutterDe
     return {
       session,
       process: mutter,
+      pipewire,
       busAddress: session.busAddress,
       runtimeDir: session.runtimeDir,
       displayName: DISPLAY_NAME,

@@ -59,8 +59,8 @@ function decoded(bytes: Uint8Array): Pod {
 
 describe('pods', () => {
   test.each([
-    ['video-fixed', () => videoOffers(ODD_MODE, true)[0]],
-    ['video-range', () => videoOffers(ODD_MODE, false)[0]],
+    ['video-fixed', () => videoOffers(ODD_MODE, true, 77)[0]],
+    ['video-range', () => videoOffers(ODD_MODE, false, 77)[0]],
     ['buffers', () => videoAnswers()[0]],
     ['meta-header', () => videoAnswers()[1]],
     ['meta-cursor', () => encodeCursorMeta()],

@@ -66,7 +66,7 @@ class PipewireCapturer implements Capturer {
           'media.role': 'Screen',
           'node.name': 'punktfunk-capture',
         },
-        params: videoOffers(source.mode, source.fixedSize),
+        params: videoOffers(source.mode, source.fixedSize, openingTag()),
         targetNodeId: source.nodeId,
         // Without DONT_RECONNECT the session manager would link a webcam when the screen is gone.
         flags: STREAM_FLAGS.AUTOCONNECT | STREAM_FLAGS.MAP_BUFFERS | STREAM_FLAGS.DONT_RECONNECT,
@@ -221,6 +221,11 @@ class PipewireCapturer implements Capturer {
     }
     return `${node} sent no picture; its stream is ${state}`;
   }
+}
+
+/** A number that the last opening of the same node did not have, also in another process. */
+function openingTag(): number {
+  return 1 + (Math.floor(monotonicNs() / 1000) % 0x7fff_fffe);
 }
 
 /** Signed 64-bit nanoseconds as a number; -1 (no stamp) and other negatives become null. */

@@ -23,8 +23,11 @@ const FORMATS: readonly PackedPixelFormat[] = ['BGRx', 'BGRA', 'RGBx', 'RGBA'];
 /** One held by us, one being filled, two to spare; the producer may insist on up to 16. */
 const BUFFER_COUNT = { wanted: 4, min: 2, max: 16 } as const;
 
-/** EnumFormat pods for a source that shall (fixed) or may have `mode`. */
-export function videoOffers(mode: DisplayMode, isFixedSize: boolean): Uint8Array[] {
+/**
+ * EnumFormat pods for a source that shall (fixed) or may have `mode`.
+ * @param tag different for each opening of the node, 1…2³¹−1 (see VideoOffer).
+ */
+export function videoOffers(mode: DisplayMode, isFixedSize: boolean, tag: number): Uint8Array[] {
   return [
     encodeVideoOffer({
       formats: FORMATS,
@@ -32,6 +35,7 @@ export function videoOffers(mode: DisplayMode, isFixedSize: boolean): Uint8Array
       height: mode.height,
       isFixedSize,
       maxFramerate: { num: mode.refreshNum, den: mode.refreshDen },
+      tag,
     }),
   ];
 }

@@ -8,6 +8,7 @@ import {
   podChoice,
   podFraction,
   podId,
+  podInt,
   podRectangle,
   propertyOf,
 } from './pod.ts';
@@ -23,6 +24,7 @@ export const FORMAT_KEYS = {
   size: 0x20003,
   framerate: 0x20004,
   maxFramerate: 0x20005,
+  views: 0x20006,
 } as const;
 export const MEDIA_TYPE_VIDEO = 2;
 export const MEDIA_SUBTYPE_RAW = 1;
@@ -34,6 +36,7 @@ export type PackedPixelFormat = keyof typeof VIDEO_FORMATS;
 /** Largest side a producer may announce; the widest display link carries 16 k. */
 export const VIDEO_SIDE_MAX = 16_384;
 const FRAMERATE_MAX = 1000;
+const INT_MAX = 0x7fff_ffff;
 
 export interface Fraction {
   readonly num: number;
@@ -50,6 +53,12 @@ export interface VideoOffer {
   readonly isFixedSize: boolean;
   /** Highest rate of pictures; exact when the size is fixed, else a wish. */
   readonly maxFramerate: Fraction;
+  /**
+   * 1…2³¹−1, different for each consumer of one node. It goes into the number of stereoscopic views,
+   * which flat video ignores: a producer whose format did not change keeps the buffers of its last
+   * consumer, and those that consumer had not returned are lost to it.
+   */
+  readonly tag: number;
 }
 
 export interface VideoFormat {
@@ -99,6 +108,10 @@ export function encodeVideoOffer(offer: VideoOffer): Uint8Array {
         value: offer.isFixedSize
           ? rate
           : podChoice('range', rate, [podFraction(0, 1), podFraction(FRAMERATE_MAX, 1)]),
+      },
+      {
+        key: FORMAT_KEYS.views,
+        value: podChoice('range', podInt(offer.tag), [podInt(0), podInt(INT_MAX)]),
       },
     ],
   });

@@ -41,6 +41,8 @@ static struct spa_pod *video_offer(struct spa_pod_builder *b, int fixed) {
   else
     spa_pod_builder_add(b, SPA_FORMAT_VIDEO_maxFramerate,
                         SPA_POD_CHOICE_RANGE_Fraction(&rate, &none, &fastest), 0);
+  spa_pod_builder_add(b, SPA_FORMAT_VIDEO_views,
+                      SPA_POD_CHOICE_RANGE_Int(77, 0, 0x7fffffff), 0);
   return spa_pod_builder_pop(b, &f);
 }
 
