@@ -115,6 +115,8 @@ class VideoLoop {
   #lostCause = '';
   #openedNs = 0;
   #hasPicture = false;
+  /** When the picture that was taken is encoded; null when it was. */
+  #freshDueNs: number | null = null;
   #pictureId = 0;
   #frameIndex = 1;
   #idrRequestsSeen = 0;
@@ -173,10 +175,7 @@ class VideoLoop {
       return;
     }
     const begin = nowNs();
-    const readyAt = this.#cadence.newPictureAtNs(begin);
-    if (readyAt - begin > 0.2 * NS_PER_MS) sleepUntilNs(readyAt);
-    const waitBegin = nowNs();
-    const waitNs = this.#input ? this.#cadence.repeatAtNs(waitBegin) - waitBegin : Infinity;
+    const waitNs = this.#input ? this.#nextEncodeNs(begin) - begin : Infinity;
     const waitMs = Math.min(CAPTURE_WAIT_MAX_MS, Math.max(0, waitNs / NS_PER_MS));
     const result = capturer.next(waitMs);
     const isSilent = !this.#hasPicture && nowNs() - this.#openedNs > FIRST_PICTURE_NS;
@@ -187,27 +186,31 @@ class VideoLoop {
         result.kind === 'lost' ? result.cause : 'the source delivered no picture in 5 s';
       return;
     }
-    if (result.kind === 'frame') {
-      this.#take(result.frame);
-      this.#encode(true);
-    } else {
-      this.#repeatWhenDue();
-    }
+    if (result.kind === 'frame') this.#take(result.frame);
+    this.#encodeWhenDue();
   }
 
-  /** The screen is static: the device gets its last picture again at the frame rate. */
-  #repeatWhenDue(): void {
+  #nextEncodeNs(nowNs: number): number {
+    return this.#freshDueNs ?? this.#cadence.repeatAtNs(nowNs);
+  }
+
+  /** On a static screen the device gets its last picture again at the frame rate. */
+  #encodeWhenDue(): void {
     const now = this.#ports.nowNs();
-    if (!this.#input || now < this.#cadence.repeatAtNs(now)) return;
-    this.#captureNs = now;
-    this.#control.add('framesRepeated');
-    this.#encode(false);
+    if (!this.#input || now < this.#nextEncodeNs(now)) return;
+    const isNew = this.#freshDueNs !== null;
+    if (!isNew) {
+      this.#captureNs = now;
+      this.#control.add('framesRepeated');
+    }
+    this.#encode(isNew);
   }
 
   #take(frame: CapturedFrame): void {
     if (frame.kind !== 'memory') throw new Error('this encoder rung needs pictures in memory');
     const { nowNs } = this.#ports;
     const begin = nowNs();
+    this.#freshDueNs = this.#cadence.arrived(begin);
     const isFirst = this.#input === null;
     this.#hasPicture = true;
     this.#captureNs = Math.min(begin, frame.captureNs || begin);
@@ -229,6 +232,7 @@ class VideoLoop {
     this.#hearRequests();
     const begin = nowNs();
     this.#cadence.encoded(begin, isNew);
+    this.#freshDueNs = null;
     const pictureId = this.#pictureId;
     this.#pictureId += 1;
     this.#encoder.submit(input, pictureId, { idr: this.#gate.takeIdr(begin) });
@@ -348,7 +352,7 @@ class VideoLoop {
     });
     while (outcome === null && !this.#stopped()) {
       this.#control.add('videoHeartbeat');
-      this.#repeatWhenDue();
+      this.#encodeWhenDue();
       await new Promise((resolve) => setTimeout(resolve, 4));
     }
     return (outcome as { source: CaptureSource | null } | null)?.source ?? null;

@@ -4,24 +4,38 @@ import { FrameCadence } from '../../src/pipeline/cadence.ts';
 const MS = 1e6;
 const INTERVAL_NS = 1e9 / 60;
 
-/** Plays a source with pictures at `arrivalsNs` through the cadence; returns encodes by kind. */
-function play(arrivalsNs: number[], untilNs: number): { fresh: number[]; repeats: number[] } {
+interface Played {
+  /** Times at which new pictures were encoded, and how old each was then. */
+  readonly fresh: number[];
+  readonly ages: number[];
+  readonly repeats: number[];
+  /** Arrival of the picture encoded last. */
+  lastShown: number;
+}
+
+/** Plays a source with pictures at `arrivalsNs` through the cadence, as the video loop does. */
+function play(arrivalsNs: number[], untilNs: number): Played {
   const cadence = new FrameCadence(INTERVAL_NS, 0);
-  const fresh: number[] = [];
-  const repeats: number[] = [];
+  const played: Played = { fresh: [], ages: [], repeats: [], lastShown: -1 };
   let next = 0;
+  let pending: { arrivedNs: number; dueNs: number } | null = null;
   for (let now = 0; now < untilNs; now += 0.25 * MS) {
-    const arrived = next < arrivalsNs.length && (arrivalsNs[next] ?? 0) <= now;
-    if (arrived && now >= cadence.newPictureAtNs(now)) {
-      while (next < arrivalsNs.length && (arrivalsNs[next] ?? 0) <= now) next += 1;
+    if (next < arrivalsNs.length && (arrivalsNs[next] ?? 0) <= now) {
+      pending = { arrivedNs: arrivalsNs[next] ?? 0, dueNs: cadence.arrived(now) };
+      next += 1;
+    }
+    if (pending && now >= pending.dueNs) {
       cadence.encoded(now, true);
-      fresh.push(now);
-    } else if (!arrived && fresh.length > 0 && now >= cadence.repeatAtNs(now)) {
+      played.fresh.push(now);
+      played.ages.push(now - pending.arrivedNs);
+      played.lastShown = pending.arrivedNs;
+      pending = null;
+    } else if (!pending && played.fresh.length > 0 && now >= cadence.repeatAtNs(now)) {
       cadence.encoded(now, false);
-      repeats.push(now);
+      played.repeats.push(now);
     }
   }
-  return { fresh, repeats };
+  return played;
 }
 
 describe('frame cadence', () => {
@@ -44,6 +58,26 @@ describe('frame cadence', () => {
     expect(fresh.length).toBeGreaterThan(115);
     expect(fresh.length).toBeLessThanOrEqual(122);
     expect(repeats.length).toBe(0);
+  });
+
+  test('a source a little faster than the rate: some pictures are left out, none waits', () => {
+    const arrivals = Array.from({ length: 1000 }, (_, n) => n * 16 * MS);
+    const { fresh, ages, repeats } = play(arrivals, 16e9);
+    expect(fresh.length).toBeWithin(950, 962);
+    expect(repeats.length).toBe(0);
+    expect(Math.max(...ages)).toBeLessThan(0.3 * MS);
+  });
+
+  test('the last picture of a movement is shown within two intervals, whatever the rate', () => {
+    for (const periodMs of [2, 5, 9, 12, 15, 16, 17, 25, 40]) {
+      for (const count of [2, 3, 4, 24, 25, 26, 49]) {
+        const arrivals = Array.from({ length: count }, (_, n) => n * periodMs * MS);
+        const { fresh, ages, lastShown } = play(arrivals, 3e9);
+        expect(lastShown).toBe((count - 1) * periodMs * MS);
+        expect(ages.at(-1) ?? Infinity).toBeLessThan(2 * INTERVAL_NS);
+        expect(fresh.length).toBeGreaterThan(0);
+      }
+    }
   });
 
   test('a slow source and its repeats together stay within the frame rate', () => {
