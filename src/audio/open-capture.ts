@@ -4,5 +4,7 @@ import type { AudioCapture, AudioSource } from './port.ts';
 import { openSilence } from './silence.ts';
 
 export function openAudioCapture(source: AudioSource, channels: number): AudioCapture {
-  return source.kind === 'pipewire' ? openPipewireCapture(source) : openSilence(channels);
+  return source.kind === 'pipewire'
+    ? openPipewireCapture(source)
+    : openSilence(channels, source.reason);
 }

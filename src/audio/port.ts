@@ -17,7 +17,8 @@ export interface AudioCapture {
 
 /** What the host hands the audio worker; structured-clonable. */
 export type AudioSource =
-  | { readonly kind: 'silence' }
+  /** With the reason when sound was wanted and cannot be had. */
+  | { readonly kind: 'silence'; readonly reason?: string }
   | {
       readonly kind: 'pipewire';
       readonly runtimeDir: string;

@@ -1,9 +1,10 @@
 /** The source of a machine without sound: never has a block, so the loop sends true silence. */
 import type { AudioCapture } from './port.ts';
 
-export function openSilence(channels: number): AudioCapture {
+/** @param reason why there is no sound, for status */
+export function openSilence(channels: number, reason = 'no sound system'): AudioCapture {
   return {
-    description: 'silence (no sound system)',
+    description: `silence (${reason})`,
     channels,
     read: () => false,
     lost: () => null,

@@ -3,7 +3,9 @@
  * channel count, set as the user's default, and put back at the end.
  *
  * The node belongs to this process's connection, so it vanishes with the process; the default that
- * was configured before is in the restore journal before it is changed.
+ * was configured before is in the restore journal before it is changed. When PipeWire restarts under
+ * us the sink is made again; the session manager remembers our name as the default meanwhile, so
+ * what was there before is read only once.
  */
 import { PipewireLoop, type PipewireObject } from '../../ffi/libpipewire.ts';
 import { CHANNEL_LAYOUTS } from '../desktop/pipewire/audio-format.ts';
@@ -18,6 +20,8 @@ const JSON_TYPE = 'Spa:String:JSON';
 const SUBJECT = 0;
 /** The connection needs its events read, nothing is urgent. */
 const POLL_MS = 100;
+/** Between attempts to make the sink again after PipeWire went away. */
+const RETRY_MS = 500;
 
 export interface VirtualSinkOptions {
   /** Runtime directory of the desktop session, where the PipeWire socket lies. */
@@ -25,122 +29,171 @@ export interface VirtualSinkOptions {
   readonly nodeName: string;
   readonly channels: 2 | 6 | 8;
   readonly journal: RestoreJournal;
-  /** Fires once when PipeWire goes away under us. */
+  /** PipeWire went away under us; fires once for each time. */
   readonly onLost: (cause: string) => void;
+  /** The sink is there again. */
+  readonly onBack: () => void;
+}
+
+interface Connection {
+  readonly loop: PipewireLoop;
+  readonly node: PipewireObject;
 }
 
 export class VirtualSink {
-  readonly nodeName: string;
-  readonly #runtimeDir: string;
-  readonly #journal: RestoreJournal;
-  readonly #loop: PipewireLoop;
-  readonly #node: PipewireObject;
+  readonly #options: VirtualSinkOptions;
   readonly #timer: ReturnType<typeof setInterval>;
-  #journalEntry: number | null = null;
-  #previous: string | null = null;
-  #closed = false;
+  #connection: Connection | null;
+  /** What the journal knows of the user's default; set before it is changed for the first time. */
+  #restore: { readonly entryId: number; readonly previous: string | null } | null = null;
+  #retryAtMs = 0;
+  #isClosed = false;
 
   /** Throws with the reason when the machine has no usable PipeWire. */
   static open(options: VirtualSinkOptions): VirtualSink {
-    const loop = PipewireLoop.open(options.runtimeDir);
+    return new VirtualSink(options);
+  }
+
+  private constructor(options: VirtualSinkOptions) {
+    this.#options = options;
+    this.#connection = this.#connect();
+    this.#timer = setInterval(() => this.#tend(), POLL_MS);
+  }
+
+  get nodeName(): string {
+    return this.#options.nodeName;
+  }
+
+  /**
+   * Puts the default back and removes the sink. Idempotent. Throws when PipeWire cannot be reached;
+   * the journal then keeps what is to be put back.
+   */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    const { nodeName, runtimeDir, journal } = this.#options;
+    const connection = this.#connection;
+    this.#connection = null;
+    const { entryId, previous } = this.#restore ?? { entryId: -1, previous: null };
     try {
-      return new VirtualSink(options, loop);
+      if (connection?.loop.failure === null) {
+        restoreDefault(connection.loop, nodeName, previous);
+        connection.node.dispose();
+        connection.loop.sync(500);
+      } else {
+        withLoop(runtimeDir, (loop) => restoreDefault(loop, nodeName, previous));
+      }
+    } finally {
+      connection?.loop.close();
+    }
+    journal.strike(entryId);
+  }
+
+  #connect(): Connection {
+    const { runtimeDir, nodeName, channels } = this.#options;
+    const loop = PipewireLoop.open(runtimeDir);
+    try {
+      const node = loop.createNode('adapter', {
+        'factory.name': 'support.null-audio-sink',
+        'node.name': nodeName,
+        'node.description': 'punktfunk (streamed)',
+        'media.class': 'Audio/Sink',
+        'audio.position': `[ ${CHANNEL_LAYOUTS[channels].join(' ')} ]`,
+        'monitor.channel-volumes': 'true',
+      });
+      this.#becomeDefault(loop);
+      return { loop, node };
     } catch (error) {
       loop.close();
       throw error;
     }
   }
 
-  private constructor(options: VirtualSinkOptions, loop: PipewireLoop) {
-    this.nodeName = options.nodeName;
-    this.#runtimeDir = options.runtimeDir;
-    this.#journal = options.journal;
-    this.#loop = loop;
-    this.#node = loop.createNode('adapter', {
-      'factory.name': 'support.null-audio-sink',
-      'node.name': options.nodeName,
-      'node.description': 'punktfunk (streamed)',
-      'media.class': 'Audio/Sink',
-      'audio.position': `[ ${CHANNEL_LAYOUTS[options.channels].join(' ')} ]`,
-      'monitor.channel-volumes': 'true',
-    });
-    this.#becomeDefault();
-    this.#timer = setInterval(() => this.#poll(options.onLost), POLL_MS);
-  }
-
-  /** Puts the default back and removes the sink. Idempotent. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearInterval(this.#timer);
-    if (this.#loop.failure === null) {
-      restoreDefault(this.#loop, this.nodeName, this.#previous);
-      this.#node.dispose();
-      this.#loop.sync(500);
-    }
-    this.#loop.close();
-    if (this.#journalEntry !== null) this.#journal.strike(this.#journalEntry);
-  }
-
-  #becomeDefault(): void {
-    this.#previous = this.#loop.metadataGet(METADATA, SUBJECT, CONFIGURED_SINK);
-    this.#journalEntry = this.#journal.record({
-      kind: AUDIO_DEFAULT_KIND,
-      detail: {
-        runtimeDir: this.#runtimeDir,
-        nodeName: this.nodeName,
-        previous: this.#previous ?? '',
-      },
-    });
-    const value = JSON.stringify({ name: this.nodeName });
-    if (!this.#loop.metadataSet(METADATA, SUBJECT, CONFIGURED_SINK, JSON_TYPE, value)) {
-      this.#journal.strike(this.#journalEntry);
+  #becomeDefault(loop: PipewireLoop): void {
+    if (loop.openMetadata(METADATA) === null) {
       throw new Error('PipeWire runs without a session manager; start WirePlumber');
     }
+    const { runtimeDir, nodeName, journal } = this.#options;
+    if (this.#restore === null) {
+      const previous = loop.metadataGet(METADATA, SUBJECT, CONFIGURED_SINK);
+      const detail = { runtimeDir, nodeName, previous: previous ?? '' };
+      this.#restore = { entryId: journal.record({ kind: AUDIO_DEFAULT_KIND, detail }), previous };
+    }
+    const value = JSON.stringify({ name: nodeName });
+    if (!loop.metadataSet(METADATA, SUBJECT, CONFIGURED_SINK, JSON_TYPE, value)) {
+      throw new Error('PipeWire did not take our sink as the default');
+    }
   }
 
-  #poll(onLost: (cause: string) => void): void {
-    if (this.#loop.failure === null) this.#loop.iterate(0);
-    if (this.#loop.failure !== null) {
-      clearInterval(this.#timer);
-      onLost(this.#loop.failure);
+  #tend(): void {
+    const { onLost, onBack } = this.#options;
+    if (this.#connection) {
+      const cause = poll(this.#connection.loop);
+      if (cause === null) return;
+      this.#connection.loop.close();
+      this.#connection = null;
+      this.#retryAtMs = performance.now() + RETRY_MS;
+      onLost(cause);
+    } else if (performance.now() >= this.#retryAtMs) {
+      this.#retryAtMs = performance.now() + RETRY_MS;
+      try {
+        this.#connection = this.#connect();
+        onBack();
+      } catch {
+        // Not back yet; the next attempt follows.
+      }
     }
+  }
+}
+
+/** Reads the connection's events; what ended it, or null. */
+function poll(loop: PipewireLoop): string | null {
+  try {
+    if (loop.failure === null) loop.iterate(0);
+    return loop.failure;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
 /** Name of the sink that plays now; null when there is none. */
 export function currentDefaultSink(runtimeDir: string): string | null {
-  const loop = PipewireLoop.open(runtimeDir);
-  try {
-    const value = loop.metadataGet(METADATA, SUBJECT, CURRENT_SINK);
-    return value === null ? null : sinkName(value);
-  } finally {
-    loop.close();
-  }
+  const value = withLoop(runtimeDir, (loop) => loop.metadataGet(METADATA, SUBJECT, CURRENT_SINK));
+  return value === null ? null : sinkName(value);
 }
 
 /** Journal handler: gives the user's default back after a crash. */
 export const undoAudioDefault: UndoHandler = async (detail) => {
-  const loop = PipewireLoop.open(String(detail['runtimeDir']));
+  const previous = String(detail['previous']);
+  withLoop(String(detail['runtimeDir']), (loop) =>
+    restoreDefault(loop, String(detail['nodeName']), previous === '' ? null : previous),
+  );
+};
+
+/**
+ * Changes the default only while it is still ours: a choice the user made since then stays. Throws
+ * when PipeWire does not take it.
+ */
+function restoreDefault(loop: PipewireLoop, nodeName: string, previous: string | null): void {
+  if (loop.openMetadata(METADATA) === null) {
+    throw new Error('PipeWire runs without a session manager, which keeps the default');
+  }
+  const current = loop.metadataGet(METADATA, SUBJECT, CONFIGURED_SINK);
+  if (current === null || sinkName(current) !== nodeName) return;
+  const type = previous === null ? null : JSON_TYPE;
+  if (!loop.metadataSet(METADATA, SUBJECT, CONFIGURED_SINK, type, previous)) {
+    throw new Error('PipeWire did not answer');
+  }
+}
+
+function withLoop<T>(runtimeDir: string, work: (loop: PipewireLoop) => T): T {
+  const loop = PipewireLoop.open(runtimeDir);
   try {
-    const previous = String(detail['previous']);
-    restoreDefault(loop, String(detail['nodeName']), previous === '' ? null : previous);
+    return work(loop);
   } finally {
     loop.close();
   }
-};
-
-/** Changes the default only while it is still ours: a choice the user made since then stays. */
-function restoreDefault(loop: PipewireLoop, nodeName: string, previous: string | null): void {
-  const current = loop.metadataGet(METADATA, SUBJECT, CONFIGURED_SINK);
-  if (current === null || sinkName(current) !== nodeName) return;
-  loop.metadataSet(
-    METADATA,
-    SUBJECT,
-    CONFIGURED_SINK,
-    previous === null ? null : JSON_TYPE,
-    previous,
-  );
 }
 
 function sinkName(json: string): string | null {

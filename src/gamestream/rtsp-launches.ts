@@ -107,6 +107,13 @@ export class PendingLaunches {
     return launch;
   }
 
+  /** Whether a stream may still come of any launch: it waits for ANNOUNCE or is being started. */
+  isAwaited(nowMs: number): boolean {
+    return this.live(nowMs).some(
+      ({ rtsp }) => rtsp.stage === 'fresh' || rtsp.stage === 'announcing',
+    );
+  }
+
   get(launchId: string): PendingLaunch | null {
     return this.#launches.find((launch) => launch.launchId === launchId) ?? null;
   }
@@ -156,6 +163,18 @@ export class PendingLaunches {
     if (index < 0) return false;
     this.#launches.splice(index, 1);
     return true;
+  }
+
+  /** Drops everything that belongs to a device: it may not be here any more. */
+  removeDevice(fingerprint: string): void {
+    for (const launch of [...this.#launches]) {
+      if (launch.device.fingerprint === fingerprint) this.remove(launch.launchId);
+    }
+  }
+
+  /** Drops all: what they would have started was ended. */
+  clear(): void {
+    this.#launches.length = 0;
   }
 
   /** Drops launches whose time is over and returns them. One that is being started stays. */

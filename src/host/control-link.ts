@@ -9,12 +9,17 @@ import type { Session } from './session.ts';
 
 const log = logger('control');
 
-/** From now on the device of `launch` may connect; its words go to `session`. */
+/**
+ * From now on the device of `launch` may connect; its words go to `session`.
+ *
+ * @param onForget the session is over and nothing of its device is heard any more
+ */
 export function connectControl(
   server: ControlServer,
   session: Session,
   launch: PendingLaunch,
   details: AnnounceDetails,
+  onForget: () => void,
 ): void {
   const control = server.expect(
     {
@@ -30,7 +35,10 @@ export function connectControl(
   session.setLink({
     terminate: (code) => control.terminate(code),
     rttMs: () => control.rttMs(),
-    forget: () => server.forget(control),
+    forget: () => {
+      server.forget(control);
+      onForget();
+    },
   });
 
   function hear(event: ControlEvent): void {

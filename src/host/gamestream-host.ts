@@ -10,8 +10,11 @@ import type { AppEntry } from '../library/app-catalogue.ts';
 import { logger } from '../platform/log.ts';
 import type { Session } from './session.ts';
 import type { SessionDesk } from './session-desk.ts';
+import { elapsedFirst } from './within.ts';
 
 const log = logger('gamestream');
+/** Devices wait 30 s for the answer to a quit; an app may take longer to end, the host is free then. */
+const CANCEL_WAIT_MS = 20_000;
 const BOX_ART_BYTES_MAX = 4 * 1024 * 1024;
 const PNG_SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
@@ -73,7 +76,9 @@ export function nvHttpHost(parts: GameStreamHostParts): NvHttpHost {
     launch: (request, context) => enter('launch', request, context),
     resume: (request, context) => enter('resume', request, context),
     async cancel(device) {
-      await desk.quit(`${device.name} quit the app`);
+      // What was launched and has not begun was meant for the app that ends here.
+      launches.clear();
+      await elapsedFirst(CANCEL_WAIT_MS, desk.quit(`${device.name} quit the app`));
       return desk.runningAppId() === 0;
     },
   };
@@ -98,17 +103,30 @@ export function rtspHost(parts: GameStreamHostParts): RtspHost {
     ports: () => parts.ports(),
     async announce(launch, offer, format, details) {
       const started = await desk.start(offer, format, launch.launchId);
-      if (!started.ok) {
-        desk.unreserve();
-        return { ok: false, status: started.status, reason: started.message };
+      if (started.ok && !started.session.isOver) {
+        parts.expect(started.session, launch, details);
+        return { ok: true };
       }
-      parts.expect(started.session, launch, details);
-      return { ok: true };
+      launches.remove(launch.launchId);
+      freeUnlessAwaited(parts);
+      return started.ok
+        ? { ok: false, status: 503, reason: 'the stream was ended while it started' }
+        : { ok: false, status: started.status, reason: started.message };
     },
     play(launch) {
       if (desk.session?.launchId === launch.launchId) desk.session.expectDevice();
     },
   };
+}
+
+/**
+ * A launch that no stream came of leaves the host free, unless the app runs or another launch may
+ * still start it. Call once a second, launches expire by themselves.
+ */
+export function freeUnlessAwaited(
+  parts: Pick<GameStreamHostParts, 'desk' | 'launches' | 'nowMs'>,
+): void {
+  if (!parts.launches.isAwaited(parts.nowMs())) parts.desk.unreserve();
 }
 
 /** The owner's picture of an app when it is a PNG of sane size; null has one drawn. */

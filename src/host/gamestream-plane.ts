@@ -18,12 +18,20 @@ import { logger } from '../platform/log.ts';
 import type { DeviceRoster } from '../trust/devices.ts';
 import type { HostIdentity } from '../trust/identity.ts';
 import type { AppsFile } from './apps-file.ts';
+import { runAll } from './closing.ts';
 import { connectControl } from './control-link.ts';
-import { type GameStreamHostParts, nvHttpHost, rtspHost } from './gamestream-host.ts';
+import {
+  freeUnlessAwaited,
+  type GameStreamHostParts,
+  nvHttpHost,
+  rtspHost,
+} from './gamestream-host.ts';
 import type { MediaSockets } from './media-sockets.ts';
 import type { SessionDesk } from './session-desk.ts';
 
 const log = logger('gamestream');
+/** How late a launch that nothing came of gives the host free. */
+const SWEEP_INTERVAL_MS = 1_000;
 
 export interface GameStreamPlaneOptions {
   readonly settings: Settings;
@@ -57,9 +65,7 @@ export async function startGameStreamPlane(
   const { settings, paths, identity, roster, desk, ladder, hostName } = options;
   const ports = portFamily(settings.portBase);
   const closers: (() => Promise<void> | void)[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
+  const closeAll = (): Promise<void> => runAll(closers.splice(0).reverse());
   const nowMs = (): number => performance.now();
   const pairing = new PairingDesk({
     identity,
@@ -68,6 +74,7 @@ export async function startGameStreamPlane(
   });
   closers.push(() => pairing.close());
   const launches = new PendingLaunches((size) => randomBytes(size));
+  closers.push(roster.onRevoked(({ fingerprint }) => launches.removeDevice(fingerprint)));
   try {
     const control = await claim('UDP', ports.control, () =>
       openControlPlane({ bindAddress: settings.bind, port: ports.control, nowMs }),
@@ -92,8 +99,10 @@ export async function startGameStreamPlane(
       refresh: options.refresh,
       nowMs,
       expect: (session, launch, details) => {
-        options.media.expect(session, launch);
-        connectControl(control.server, session, launch, details);
+        options.media.expect(session, launch, details.usesSessionIds);
+        connectControl(control.server, session, launch, details, () =>
+          options.media.forget(session),
+        );
       },
     };
     const rtsp = await claim('TCP', ports.rtsp, () =>
@@ -132,9 +141,7 @@ export async function startGameStreamPlane(
     await closeAll();
     throw error;
   }
-  const sweep = setInterval(() => {
-    if (launches.expire(nowMs()).length > 0 && launches.size === 0) desk.unreserve();
-  }, 1000);
+  const sweep = setInterval(() => freeUnlessAwaited({ desk, launches, nowMs }), SWEEP_INTERVAL_MS);
   closers.push(() => clearInterval(sweep));
   return {
     pairing,

@@ -32,12 +32,12 @@ export function managedHost(parts: ManagedHostParts): ManagedHost {
     renameDevice: (fingerprint, name) => changed(roster.rename(fingerprint, name), toRow),
     async setDeviceEnabled(fingerprint, enabled) {
       const row = changed(roster.setEnabled(fingerprint, enabled), toRow);
-      if (!enabled) await endSessionsOf(desk, fingerprint);
+      if (!enabled) await desk.revoke(fingerprint.toLowerCase());
       return row;
     },
     async unpair(fingerprint) {
       const result = changed(roster.unpair(fingerprint), toRow);
-      await endSessionsOf(desk, fingerprint);
+      await desk.revoke(fingerprint.toLowerCase());
       return result !== null;
     },
     pairingRequests: () =>
@@ -89,11 +89,6 @@ const PIN_REFUSALS: Record<SubmitCode, PinRefusal> = {
   not_waiting: 'already_answered',
   not_stored: 'not_stored',
 };
-
-async function endSessionsOf(desk: SessionDesk, fingerprint: string): Promise<void> {
-  if (desk.session?.plan.device.fingerprint !== fingerprint) return;
-  await desk.endSession('revoked', 'the device was unpaired or disabled');
-}
 
 /** The row, or null when there is no such device; throws the sentence when nothing was saved. */
 function changed(

@@ -50,14 +50,23 @@ export class MediaPingBook {
     return known?.address !== address || known.port !== port;
   }
 
-  /** Latest source of the payload, else the latest legacy ping from the launch's address. */
-  find(plane: MediaPlane, payload: string, peerAddress: string): PingSource | null {
+  /**
+   * Latest source of the payload. A device that knows no payloads is found by its address instead.
+   *
+   * @param legacyAddress where such a device launched from; null: the device knows payloads
+   * @param sinceMs when it launched: what it pinged before was for another stream
+   */
+  find(
+    plane: MediaPlane,
+    payload: string,
+    legacyAddress: string | null,
+    sinceMs = Number.NEGATIVE_INFINITY,
+  ): PingSource | null {
     const sources = this.#sources[plane];
-    return (
-      sources.findLast((source) => source.key === payloadKey(payload)) ??
-      sources.findLast((source) => source.key === legacyKey(peerAddress)) ??
-      null
-    );
+    const named = sources.findLast((source) => source.key === payloadKey(payload));
+    if (named || legacyAddress === null) return named ?? null;
+    const key = legacyKey(legacyAddress);
+    return sources.findLast((source) => source.key === key && source.atMs >= sinceMs) ?? null;
   }
 }
 

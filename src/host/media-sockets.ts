@@ -5,6 +5,7 @@
  * A ping names its launch by payload, or by source address from older devices. Sound pings come
  * before ANNOUNCE, so the latest address of every payload is remembered for a while.
  */
+import { ERRNO, errnoName } from '../../ffi/libc.ts';
 import { portFamily } from '../config/ports.ts';
 import type { Settings } from '../config/rows.ts';
 import type { PendingLaunch } from '../gamestream/rtsp-launches.ts';
@@ -12,18 +13,30 @@ import { normaliseAddress } from '../net/interfaces.ts';
 import { packSocketAddress } from '../net/socket-address.ts';
 import { openUdpSocket, tagTraffic, type UdpSocket, UdpSocketError } from '../net/udp-socket.ts';
 import { portInUseError } from '../platform/linux/port-owner.ts';
+import { OperatorError } from '../platform/operator-error.ts';
 import { MediaPingBook, type MediaPlane } from './media-ping-book.ts';
 import type { Session } from './session.ts';
-
-const EADDRINUSE = 98;
 
 export interface MediaSockets {
   readonly videoFd: number;
   readonly audioFd: number;
-  /** From now on pings of this launch direct the session's media. */
-  expect(session: Session, launch: PendingLaunch): void;
+  /**
+   * From now on pings of this launch direct the session's media.
+   *
+   * @param usesSessionIds the device's pings carry the payload of its launch
+   */
+  expect(session: Session, launch: PendingLaunch, usesSessionIds: boolean): void;
   forget(session: Session): void;
   close(): void;
+}
+
+/** The session whose media is directed. */
+interface Directed {
+  readonly session: Session;
+  readonly launch: PendingLaunch;
+  readonly usesSessionIds: boolean;
+  /** Where each plane goes, as `address port`. */
+  readonly places: Record<MediaPlane, string>;
 }
 
 export async function openMediaSockets(settings: Settings): Promise<MediaSockets> {
@@ -38,15 +51,21 @@ export async function openMediaSockets(settings: Settings): Promise<MediaSockets
   }
   const sockets = { video, audio };
   const book = new MediaPingBook();
-  let current: { session: Session; launch: PendingLaunch } | null = null;
+  let current: Directed | null = null;
 
   const direct = (plane: MediaPlane): void => {
     const control = current?.session.stream?.control;
     if (!current || !control) return;
-    const found = book.find(plane, current.launch.pingPayload, current.launch.peerAddress);
+    const { launch, usesSessionIds, places } = current;
+    const legacyAddress = usesSessionIds ? null : launch.peerAddress;
+    const found = book.find(plane, launch.pingPayload, legacyAddress, launch.madeAtMs);
     if (!found) return;
+    const place = `${found.address} ${found.port}`;
+    if (places[plane] === place) return;
     const packed = packSocketAddress(found.address, found.port, sockets[plane].family);
-    if (packed) control.setAddress(plane, packed);
+    if (!packed) return;
+    places[plane] = place;
+    control.setAddress(plane, packed);
   };
   const listen = (plane: MediaPlane): Promise<Bun.udp.Socket<'uint8array'>> =>
     Bun.udpSocket({
@@ -54,8 +73,8 @@ export async function openMediaSockets(settings: Settings): Promise<MediaSockets
       binaryType: 'uint8array',
       socket: {
         data(_socket: unknown, bytes: Uint8Array, port: number, address: string) {
-          const isNew = book.note(plane, bytes, normaliseAddress(address), port, performance.now());
-          if (isNew) direct(plane);
+          book.note(plane, bytes, normaliseAddress(address), port, performance.now());
+          direct(plane);
         },
         error() {
           // ICMP unreachable of a device that left; its silence is noticed on the control plane.
@@ -66,8 +85,8 @@ export async function openMediaSockets(settings: Settings): Promise<MediaSockets
   return {
     videoFd: video.fd,
     audioFd: audio.fd,
-    expect(session, launch) {
-      current = { session, launch };
+    expect(session, launch, usesSessionIds) {
+      current = { session, launch, usesSessionIds, places: { video: '', audio: '' } };
       tagTraffic(video.fd, video.family === 'ipv6', session.format.videoDscp);
       tagTraffic(audio.fd, audio.family === 'ipv6', session.format.audioDscp);
       direct('video');
@@ -86,9 +105,12 @@ function open(bindAddress: string, port: number): UdpSocket {
   try {
     return openUdpSocket({ bindAddress, port });
   } catch (error) {
-    if (error instanceof UdpSocketError && error.errno === EADDRINUSE) {
-      throw portInUseError('UDP', port, '--port-base');
-    }
-    throw error;
+    if (!(error instanceof UdpSocketError)) throw error;
+    if (error.errno === ERRNO.EADDRINUSE) throw portInUseError('UDP', port, '--port-base');
+    throw new OperatorError({
+      what: `UDP port ${port} cannot be had on ${bindAddress} (${errnoName(error.errno)}).`,
+      next: 'Give an address of this machine with --bind and ports above 1024 with --port-base.',
+      cause: error,
+    });
   }
 }

@@ -3,24 +3,36 @@
  * from plans and decides what the end of one means for app and screen.
  *
  * One stream at a time: a second device replaces the first or is refused, by the owner's rule. A
- * device that comes back always replaces its own stream.
+ * device that comes back always replaces its own stream. Starts happen one after the other; an end
+ * reaches a session at any time, also while it is being started.
  */
 import { randomUUID } from 'node:crypto';
 import { type AppEntry, DESKTOP_APP } from '../library/app-catalogue.ts';
-import { appEnvironment } from '../library/app-environment.ts';
-import { RunningApp } from '../library/app-runner.ts';
 import type { RestoreJournal } from '../platform/journal.ts';
 import { logger } from '../platform/log.ts';
+import { formatMode } from '../session/mode.ts';
 import type { SessionOffer } from '../session/offer.ts';
-import type { GameStreamPacketFormat, SessionPlan } from '../session/plan.ts';
+import type { GameStreamPacketFormat } from '../session/plan.ts';
 import { type HostCapabilities, planSession, type SessionPolicy } from '../session/plan-session.ts';
-import type { DisplayLease } from '../vdisplay/port.ts';
+import { AppSlot } from './app-slot.ts';
 import type { DisplayLeases } from './display-leases.ts';
 import type { SpawnWorker } from './media-worker.ts';
 import { Session, type SessionEnd } from './session.ts';
-import { Stream } from './stream.ts';
+import { type RunningStream, type StartStream, startStream } from './stream.ts';
+import { elapsedFirst, orAborted } from './within.ts';
+import type { StreamSetup } from './worker-orders.ts';
 
 const log = logger('session');
+
+/** A device waits 15 s for the answer to ANNOUNCE (GameStream §11.1). */
+const START_TIMEOUT_MS = 13_500;
+/** An app whose preparation takes longer goes on with it while the device already streams. */
+const APP_START_WAIT_MS = 2_000;
+/** A new stream waits this long for the app before to be gone. */
+const APP_END_WAIT_MS = 8_000;
+/** At shutdown an app has this long to end by itself, and everything of it this long. */
+const SHUTDOWN_POLITE_MS = 4_000;
+const SHUTDOWN_WAIT_MS = 9_000;
 
 export interface SessionDeskOptions {
   readonly journal: RestoreJournal;
@@ -28,86 +40,93 @@ export interface SessionDeskOptions {
   readonly spawn: SpawnWorker;
   readonly secondClient: 'replace' | 'refuse';
   readonly policy: SessionPolicy;
-  readonly stream: {
-    readonly vbvFrames: number;
-    readonly testDropPct: number;
-    readonly segmentationOffload: boolean;
-    readonly videoSocketFd: number;
-    readonly audioSocketFd: number;
-    readonly runtimeDir: string | null;
-  };
+  readonly stream: Omit<StreamSetup, 'plan' | 'format'>;
   /** Environment of this process, read for the apps' base. */
   readonly env: Readonly<Record<string, string | undefined>>;
   capabilities(): Promise<HostCapabilities>;
   apps(): readonly AppEntry[];
+  /** Whether the device may still be here: it can be unpaired between launch and stream. */
+  isPaired(fingerprint: string): boolean;
+  /** Tests script it; the default runs real workers. */
+  readonly startStream?: StartStream;
 }
 
 export type Refusal = { readonly ok: false; readonly status: number; readonly message: string };
 export type Granted = { readonly ok: true };
+export type StartOutcome = { readonly ok: true; readonly session: Session } | Refusal;
 
-/** What an end means: whether the app goes on and the screen waits for the device. */
-const END_KEEPS_APP: Record<SessionEnd, boolean> = {
-  quit: false,
-  'app-exited': false,
-  shutdown: false,
-  drop: true,
-  'device-left': true,
-  'device-silent': true,
-  'never-connected': true,
-  replaced: true,
-  revoked: true,
-  failed: true,
+/**
+ * What becomes of the device's screen. With the app it is removed once that is gone; a device that
+ * may come back finds it where it was for a while.
+ */
+const SCREEN_AFTER: Record<SessionEnd, 'goes-with-app' | 'goes' | 'lingers'> = {
+  quit: 'goes-with-app',
+  'app-exited': 'goes-with-app',
+  shutdown: 'goes-with-app',
+  revoked: 'goes',
+  drop: 'lingers',
+  'device-left': 'lingers',
+  'device-silent': 'lingers',
+  'never-connected': 'lingers',
+  replaced: 'lingers',
+  failed: 'lingers',
 };
-
-interface CurrentApp {
-  readonly entry: AppEntry;
-  running: RunningApp | null;
-  /** Device whose screen the app was started on. */
-  screenOf: string;
-}
 
 export class SessionDesk {
   readonly #options: SessionDeskOptions;
-  #app: CurrentApp | null = null;
+  readonly #slot: AppSlot;
+  readonly #startStream: StartStream;
   #session: Session | null = null;
-  /** Ends and starts happen one after the other. */
+  /** Starts happen one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
+  #startCount = 0;
+  /** Rises when everything is ended: a start that began before is void. */
+  #epoch = 0;
+  #isClosed = false;
 
   constructor(options: SessionDeskOptions) {
     this.#options = options;
+    this.#startStream = options.startStream ?? startStream;
+    this.#slot = new AppSlot({
+      journal: options.journal,
+      leases: options.leases,
+      env: options.env,
+      onExit: (detail) => {
+        log.info('the app ended', { detail });
+        void this.#endEverything('app-exited', detail);
+      },
+    });
   }
 
+  /** The session that streams, starts or ends; null when there is none. */
   get session(): Session | null {
     return this.#session;
   }
 
+  /** 0: the host is free. */
   runningAppId(): number {
-    return this.#app?.entry.id ?? 0;
+    return this.#slot.entry?.id ?? 0;
   }
 
-  /** May this device launch `appId` (0: resume what runs)? Ends nothing yet. */
+  /** May this device launch `appId`, or resume what runs? Ends nothing yet. */
   admit(fingerprint: string, kind: 'launch' | 'resume', appId: number): Granted | Refusal {
-    if (kind === 'resume' && !this.#app) return refuse(503, 'No app is running to resume');
-    if (kind === 'launch' && this.#app) {
-      return refuse(400, `An app is already running on this host: ${this.#app.entry.title}`);
+    const entry = this.#slot.entry;
+    if (kind === 'resume' && !entry) return refuse(503, 'No app is running to resume');
+    if (kind === 'launch' && entry && !this.#hasOnlyReserved(fingerprint)) {
+      return refuse(400, `An app is already running on this host: ${entry.title}`);
     }
     if (kind === 'launch' && !this.#find(appId)) return refuse(404, 'This app is not on the host');
-    const isOther = this.#session !== null && this.#session.plan.device.fingerprint !== fingerprint;
-    if (isOther && this.#options.secondClient === 'refuse') {
-      return refuse(503, 'Another device is streaming from this host');
-    }
-    return { ok: true };
+    return this.#objection(fingerprint) ?? { ok: true };
   }
 
   /** The device was let in with `/launch`: the host is busy with this app from now on. */
   reserve(appId: number, fingerprint: string): void {
-    const entry = this.#find(appId) ?? DESKTOP_APP;
-    this.#app ??= { entry, running: null, screenOf: fingerprint };
+    this.#slot.reserve(this.#find(appId) ?? DESKTOP_APP, fingerprint);
   }
 
-  /** A launch was never followed by a stream: the host is free again unless the app runs. */
+  /** No launch waits for its stream any more: the host is free unless the app was started. */
   unreserve(): void {
-    if (this.#app && !this.#app.running && !this.#session) this.#app = null;
+    if (!this.#session && this.#startCount === 0) this.#slot.unreserve();
   }
 
   /** Starts the session of an accepted offer; what streamed before is ended first. */
@@ -115,22 +134,39 @@ export class SessionDesk {
     offer: SessionOffer,
     format: GameStreamPacketFormat,
     launchId: string,
-  ): Promise<{ ok: true; session: Session } | Refusal> {
-    return this.#serially(() => this.#start(offer, format, launchId));
+  ): Promise<StartOutcome> {
+    this.#startCount += 1;
+    const deadlineMs = performance.now() + START_TIMEOUT_MS;
+    const result = this.#queue.then(() => this.#start(offer, format, launchId, deadlineMs));
+    this.#queue = result.catch(() => {});
+    return result.finally(() => {
+      this.#startCount -= 1;
+    });
   }
 
-  /** Ends stream and app; free when it resolves. */
-  async quit(reason: string): Promise<void> {
-    await this.#endEverything('quit', reason);
+  /** Ends stream and app. The host is free at once; resolves when both are gone. Never rejects. */
+  quit(reason: string): Promise<void> {
+    return this.#endEverything('quit', reason);
   }
 
-  async endSession(end: SessionEnd, reason: string): Promise<void> {
+  /** Ends the stream, also one that is being started. Never rejects. */
+  async endSession(end: 'drop' | 'revoked', reason: string): Promise<void> {
     await this.#session?.end(end, reason);
   }
 
-  /** Host shutdown: the device is told, everything is put back. */
+  /** The device lost its right to be here: its stream ends. Never rejects. */
+  async revoke(fingerprint: string): Promise<void> {
+    if (this.#session?.plan.device.fingerprint !== fingerprint) return;
+    await this.endSession('revoked', 'the device was unpaired or disabled');
+  }
+
+  /** Host shutdown: the device is told, everything is put back, nothing starts any more. */
   async close(): Promise<void> {
-    await this.#endEverything('shutdown', 'the host is shutting down');
+    this.#isClosed = true;
+    const ended = this.#endEverything('shutdown', 'the host is shutting down');
+    if (await elapsedFirst(SHUTDOWN_WAIT_MS, ended)) {
+      log.warn('the app does not end; its preparations are undone at the next start');
+    }
     await this.#options.leases.releaseAll();
   }
 
@@ -138,151 +174,145 @@ export class SessionDesk {
     offer: SessionOffer,
     format: GameStreamPacketFormat,
     launchId: string,
-  ): Promise<{ ok: true; session: Session } | Refusal> {
+    deadlineMs: number,
+  ): Promise<StartOutcome> {
+    const epoch = this.#epoch;
+    const { fingerprint } = offer.device;
+    const early = this.#objection(fingerprint);
+    if (early) return early;
     await this.#session?.end('replaced', 'a newer stream takes its place');
-    const app = this.#app;
-    if (!app) return refuse(503, 'No app is running');
-    const policy =
-      app.entry.compositor === undefined
-        ? this.#options.policy
-        : { ...this.#options.policy, compositor: app.entry.compositor };
+    if (await elapsedFirst(APP_END_WAIT_MS, this.#slot.settled())) {
+      return refuse(503, 'The app before has not ended yet');
+    }
+    const capabilities = await this.#options.capabilities();
+    const app = this.#slot.entry;
+    if (!app || epoch !== this.#epoch) return refuse(503, 'No app is running');
+    const late = this.#objection(fingerprint);
+    if (late) return late;
+    const { policy } = this.#options;
     const planned = planSession(
-      { ...offer, appId: app.entry.id },
-      await this.#options.capabilities(),
-      policy,
+      { ...offer, appId: app.id },
+      capabilities,
+      app.compositor === undefined ? policy : { ...policy, compositor: app.compositor },
       randomUUID().slice(0, 8),
     );
     if (!planned.ok) return refuse(planned.code === 'codec' ? 400 : 503, planned.reason);
-    const { plan } = planned;
-    for (const note of plan.notes) log.info(note, { session: plan.sessionId });
-    return await this.#open(plan, format, offer.peerAddress, launchId, app);
-  }
-
-  async #open(
-    plan: SessionPlan,
-    format: GameStreamPacketFormat,
-    peerAddress: string,
-    launchId: string,
-    app: CurrentApp,
-  ): Promise<{ ok: true; session: Session } | Refusal> {
+    for (const note of planned.plan.notes) log.info(note, { session: planned.plan.sessionId });
     const session = new Session({
-      plan,
+      plan: planned.plan,
       format,
       launchId,
-      peerAddress,
-      appTitle: app.entry.title,
+      peerAddress: offer.peerAddress,
+      appTitle: app.title,
       onEnd: (ended, end, reason) => this.#ended(ended, end, reason),
     });
-    const { leases, spawn, journal } = this.#options;
-    try {
-      await this.#keepOneScreen(plan.device.fingerprint, app);
-      session.stream = await Stream.start(
-        { ...this.#options.stream, plan, format },
-        {
-          spawn,
-          journal,
-          acquireDisplay: () => leases.acquire(plan.device.fingerprint, plan.display),
-          onFailed: (reason) => {
-            session.lastWarning = reason;
-            void session.end('failed', reason);
-          },
-        },
-      );
-      const lease = await leases.acquire(plan.device.fingerprint, plan.display);
-      const started = await this.#startApp(app, plan, lease);
-      if (!started.ok) {
-        await session.stream.stop();
-        await this.#endApp();
-        return started;
-      }
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+    return await this.#open(session, deadlineMs);
+  }
+
+  /** From here on the session is visible, and whoever ends it cuts the start short. */
+  async #open(session: Session, deadlineMs: number): Promise<StartOutcome> {
+    this.#session = session;
+    const { plan } = session;
+    const timer = setTimeout(
+      () => void session.end('failed', 'the stream did not start in time'),
+      Math.max(0, deadlineMs - performance.now()),
+    );
+    const problem = await this.#bringUp(session).then(() => null, messageOf);
+    clearTimeout(timer);
+    session.startIsOver();
+    if (problem !== null || session.isOver) {
+      const reason = session.isOver ? messageOf(session.signal.reason) : `${problem}`;
       log.error('a stream could not be started', { device: plan.device.name, reason });
-      if (!app.running) await this.#endApp();
+      await session.end('failed', reason);
       return refuse(503, reason);
     }
-    this.#session = session;
     log.info('session starts', {
       session: session.id,
       device: plan.device.name,
-      mode: `${plan.display.mode.width}x${plan.display.mode.height}`,
+      mode: formatMode(plan.display.mode),
       source: plan.display.source,
       encoder: plan.video.encoder,
       kbps: plan.video.bitrateKbps,
     });
+    session.expectDevice();
     return { ok: true, session };
   }
 
-  /** The app moves with the stream: the screen of the device before is removed. */
-  async #keepOneScreen(fingerprint: string, app: CurrentApp): Promise<void> {
-    if (app.screenOf === fingerprint) return;
-    await this.#options.leases.release(app.screenOf);
-    app.screenOf = fingerprint;
-  }
-
-  async #startApp(
-    app: CurrentApp,
-    plan: SessionPlan,
-    lease: DisplayLease,
-  ): Promise<Granted | Refusal> {
-    if (app.running) return { ok: true };
-    const environment = appEnvironment(
-      app.entry,
-      plan,
-      lease.outputName,
-      this.#options.env,
-      lease.environment ?? {},
+  /** Resolves when the device streams; rejects with the reason when it cannot. */
+  async #bringUp(session: Session): Promise<void> {
+    const { plan, format, signal } = session;
+    const { leases, spawn, journal, stream } = this.#options;
+    const { fingerprint } = plan.device;
+    await orAborted(this.#slot.moveTo(fingerprint), signal);
+    session.stream = await this.#startStream(
+      { ...stream, plan, format },
+      {
+        spawn,
+        journal,
+        acquireDisplay: (isRenewal) => leases.acquire(fingerprint, plan.display, isRenewal),
+        onFailed: (reason) => {
+          session.lastWarning = reason;
+          void session.end('failed', reason);
+        },
+      },
+      signal,
     );
-    const running = new RunningApp(app.entry, environment, this.#options.journal, (detail) => {
-      log.info('the app ended', { detail });
-      void this.#endEverything('app-exited', detail);
-    });
-    const result = await running.start();
-    if (!result.ok) return refuse(503, result.reason);
-    app.running = running;
-    return { ok: true };
+    signal.throwIfAborted();
+    await this.#startApp(session, session.stream);
   }
 
-  /** The running session at once; one that is being started, as soon as it is. */
-  async #endEverything(end: SessionEnd, reason: string): Promise<void> {
-    await this.#session?.end(end, reason);
-    await this.#serially(async () => {
-      await this.#session?.end(end, reason);
-      await this.#endApp();
+  /** An app that cannot be started ends the session and gives its place back, also late. */
+  async #startApp(session: Session, stream: RunningStream): Promise<void> {
+    const starting = this.#slot.start(session.plan, stream.lease).then((result) => {
+      if (result.ok || session.isOver) return;
+      void this.#slot.end(session.end('failed', result.reason));
     });
+    await elapsedFirst(APP_START_WAIT_MS, starting, session.signal);
+  }
+
+  /** Streaming or starting: both end at once. */
+  async #endEverything(end: SessionEnd, reason: string): Promise<void> {
+    this.#epoch += 1;
+    const streamGone = this.#session?.end(end, reason) ?? Promise.resolve();
+    await this.#slot.end(streamGone, end === 'shutdown' ? SHUTDOWN_POLITE_MS : undefined);
+    await streamGone;
   }
 
   async #ended(session: Session, end: SessionEnd, reason: string): Promise<void> {
-    if (this.#session === session) this.#session = null;
     log.info('session ended', { session: session.id, end, reason });
-    const identity = session.plan.device.fingerprint;
-    if (!END_KEEPS_APP[end]) {
-      await this.#endApp();
-      await this.#options.leases.release(identity);
-    } else if (end !== 'replaced') {
-      this.#options.leases.linger(identity);
-    }
+    if (this.#session === session) this.#session = null;
+    const { leases } = this.#options;
+    const { fingerprint } = session.plan.device;
+    const screen = SCREEN_AFTER[end];
+    if (screen === 'lingers') leases.linger(fingerprint);
+    if (screen === 'goes') await leases.release(fingerprint);
   }
 
-  async #endApp(): Promise<void> {
-    const app = this.#app;
-    this.#app = null;
-    if (!app) return;
-    await app.running?.end();
-    await this.#options.leases.release(app.screenOf);
+  /** Why this device may not stream now; null when it may. */
+  #objection(fingerprint: string): Refusal | null {
+    if (this.#isClosed) return refuse(503, 'This host is shutting down');
+    if (!this.#options.isPaired(fingerprint)) return refuse(403, 'This device is not paired');
+    const current = this.#session;
+    const isOther = current !== null && current.plan.device.fingerprint !== fingerprint;
+    if (isOther && !current.isOver && this.#options.secondClient === 'refuse') {
+      return refuse(503, 'Another device is streaming from this host');
+    }
+    return null;
+  }
+
+  #hasOnlyReserved(fingerprint: string): boolean {
+    return !this.#session && this.#startCount === 0 && this.#slot.isReservedBy(fingerprint);
   }
 
   #find(appId: number): AppEntry | undefined {
     return this.#options.apps().find((entry) => entry.id === appId);
   }
-
-  #serially<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(work, work);
-    this.#queue = result.catch(() => {});
-    return result;
-  }
 }
 
 function refuse(status: number, message: string): Refusal {
   return { ok: false, status, message };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -18,6 +18,7 @@ import { DeviceRoster } from '../trust/devices.ts';
 import { type HostIdentity, IdentityError, loadOrCreateIdentity } from '../trust/identity.ts';
 import { loadApps } from './apps-file.ts';
 import { encoderCapabilities, probeDisplays, probeSound } from './capabilities.ts';
+import { runAll } from './closing.ts';
 import { desktopBackends, desktopUndoHandlers } from './desktop-backends.ts';
 import { DisplayLeases } from './display-leases.ts';
 import { type GameStreamPlane, startGameStreamPlane } from './gamestream-plane.ts';
@@ -94,6 +95,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     },
     env,
     apps: apps.list,
+    isPaired: (fingerprint) => roster.get(fingerprint)?.enabled === true,
     async capabilities() {
       await refresh();
       return {
@@ -103,10 +105,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       };
     },
   });
-  const stopRevoking = roster.onRevoked((device) => {
-    if (desk.session?.plan.device.fingerprint !== device.fingerprint) return;
-    void desk.endSession('revoked', 'the device was unpaired or disabled');
-  });
+  const stopRevoking = roster.onRevoked(({ fingerprint }) => void desk.revoke(fingerprint));
   const hostName = hostDisplayName(settings.hostName);
   let plane: GameStreamPlane | null = null;
   let management: Management | null = null;
@@ -118,14 +117,17 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const facts = (): HostFacts =>
     hostFacts(identity, hostName, [...ladder.codecs], plane, management);
   const stopPerfLog = settings.perf ? startPerfLog(desk) : () => {};
-  const close = closeOnce(async () => {
-    stopPerfLog();
-    stopRevoking();
-    await management?.close();
-    await desk.close();
-    await plane?.close();
-    media?.close();
-  });
+  const close = closeOnce(() =>
+    runAll([
+      stopPerfLog,
+      stopRevoking,
+      // The desk first: devices are told and the desktop is put back while every door still answers.
+      () => desk.close(),
+      () => management?.close(),
+      () => plane?.close(),
+      () => media?.close(),
+    ]),
+  );
   try {
     if (media) {
       plane = await startGameStreamPlane({

@@ -2,45 +2,33 @@
  * One running stream: its workers, its shared words, its screen and sound. Carries out a plan and
  * reports what became of it; decides nothing.
  */
-import type { AudioSource } from '../audio/port.ts';
-import { currentDefaultSink, VirtualSink } from '../audio/virtual-sink.ts';
-import { InputDispatcher } from '../inject/dispatch.ts';
 import type { InputEvent } from '../inject/dispatch-events.ts';
-import type { Injector } from '../inject/port.ts';
-import { maxAccessUnitBytes } from '../packet/gamestream-video.ts';
-import type { WorkerOrder } from '../pipeline/messages.ts';
 import { StreamControl } from '../pipeline/stream-control.ts';
-import { createStreamMemory } from '../pipeline/stream-memory.ts';
 import type { RestoreJournal } from '../platform/journal.ts';
 import { logger } from '../platform/log.ts';
 import { formatMode } from '../session/mode.ts';
-import type { PacketFormat, SessionPlan } from '../session/plan.ts';
 import type { DisplayLease } from '../vdisplay/port.ts';
+import { watchHeartbeats } from './heartbeat-watch.ts';
 import { type MediaReport, MediaWorker, type SpawnWorker } from './media-worker.ts';
+import { StreamInput } from './stream-input.ts';
+import { openStreamSound, type StreamSound } from './stream-sound.ts';
+import { orAborted } from './within.ts';
+import { type StreamSetup, workerOrders } from './worker-orders.ts';
 
 const log = logger('stream');
-const WATCH_INTERVAL_MS = 1_000;
-/** Watch turns without a heartbeat after which a worker counts as stalled. */
-const STALLED_TURNS = 10;
-
-export interface StreamSetup {
-  readonly plan: SessionPlan;
-  readonly format: PacketFormat;
-  readonly vbvFrames: number;
-  readonly testDropPct: number;
-  readonly segmentationOffload: boolean;
-  readonly videoSocketFd: number;
-  readonly audioSocketFd: number;
-  /** Runtime directory of the desktop session; null without one. */
-  readonly runtimeDir: string | null;
-}
+/** Between attempts to find a new picture source. */
+const SOURCE_RETRY_MS = 1_000;
 
 export interface StreamPorts {
   readonly spawn: SpawnWorker;
   readonly journal: RestoreJournal;
-  /** The screen; asked again after capture loss. */
-  acquireDisplay(): Promise<DisplayLease>;
-  /** The stream cannot go on. Fires at most once, never after `stop`. */
+  /**
+   * The screen; asked again after capture loss.
+   *
+   * @param isRenewal the screen given last delivers no pictures
+   */
+  acquireDisplay(isRenewal: boolean): Promise<DisplayLease>;
+  /** A stream that runs cannot go on. Fires at most once, never before the start or after `stop`. */
   onFailed(reason: string): void;
 }
 
@@ -54,159 +42,122 @@ export interface StreamFacts {
   actualMode: string;
 }
 
-export class Stream {
+/** The stream as its session sees it. */
+export interface RunningStream {
+  readonly control: StreamControl;
+  readonly facts: Readonly<StreamFacts>;
+  /** The screen that is streamed. */
+  readonly lease: DisplayLease;
+  /** What the device's user did; without effect while there is no screen. */
+  input(event: InputEvent): void;
+  /** Stops the workers, then gives back what they used. Idempotent, never rejects. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Resolves when every worker is at work; rejects with the reason when one cannot be, or when
+ * `signal` says that nobody waits any more. Nothing is left behind then but the screen, which
+ * belongs to the caller.
+ */
+export type StartStream = (
+  setup: StreamSetup,
+  ports: StreamPorts,
+  signal: AbortSignal,
+) => Promise<RunningStream>;
+
+export const startStream: StartStream = async (setup, ports, signal) => {
+  const lease = await orAborted(ports.acquireDisplay(false), signal);
+  const stream = new Stream(setup, ports, lease);
+  const onAbort = (): void => stream.giveUp(messageOf(signal.reason));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await stream.start();
+    return stream;
+  } catch (error) {
+    await stream.stop();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+};
+
+class Stream implements RunningStream {
   readonly control = new StreamControl();
   readonly facts: StreamFacts;
   readonly #setup: StreamSetup;
   readonly #ports: StreamPorts;
   readonly #workers: MediaWorker[] = [];
-  #injector: Injector | null = null;
-  #input: InputDispatcher | null = null;
-  #lease: DisplayLease | null = null;
-  #sink: VirtualSink | null = null;
-  #watch: ReturnType<typeof setInterval> | null = null;
-  readonly #beats = { video: -1, packet: -1, audio: -1 };
-  readonly #stalledTurns = { video: 0, packet: 0, audio: 0 };
+  readonly #input = new StreamInput();
+  /** Rejects when the start is over before every worker is at work. */
+  readonly #givenUp = Promise.withResolvers<never>();
+  #lease: DisplayLease;
+  #sound: StreamSound | null = null;
+  #stopWatching = (): void => {};
+  #isStarted = false;
   #isOver = false;
+  #isSearching = false;
+  #stopping: Promise<void> | null = null;
 
-  /** Resolves when every worker is at work; throws the reason when one cannot be. */
-  static async start(setup: StreamSetup, ports: StreamPorts): Promise<Stream> {
-    const stream = new Stream(setup, ports);
-    try {
-      await stream.#start();
-      return stream;
-    } catch (error) {
-      await stream.stop();
-      throw error;
-    }
-  }
-
-  private constructor(setup: StreamSetup, ports: StreamPorts) {
+  constructor(setup: StreamSetup, ports: StreamPorts, lease: DisplayLease) {
     this.#setup = setup;
     this.#ports = ports;
+    this.#lease = lease;
+    this.#givenUp.promise.catch(() => {});
     this.facts = {
       capture: null,
       encoder: null,
       sender: null,
       audio: null,
       load: null,
-      outputName: '',
-      actualMode: '',
+      outputName: lease.outputName,
+      actualMode: formatMode(lease.mode),
     };
   }
 
-  /** What the device's user did; without effect while there is no screen. */
+  get lease(): DisplayLease {
+    return this.#lease;
+  }
+
   input(event: InputEvent): void {
-    this.#input?.handle(event);
+    this.#input.handle(event);
   }
 
-  /** Stops the workers, then gives back what they used. Idempotent. */
-  async stop(): Promise<void> {
-    this.#isOver = true;
-    if (this.#watch) clearInterval(this.#watch);
+  async start(): Promise<void> {
+    const { plan, runtimeDir } = this.#setup;
+    this.#sound = openStreamSound(plan.audio, runtimeDir, this.#ports.journal);
+    const orders = workerOrders(this.#setup, this.control, this.#lease.source, this.#sound.source);
+    for (const order of orders) {
+      this.#workers.push(
+        new MediaWorker(this.#ports.spawn, order, (report) => this.#hear(order.kind, report)),
+      );
+    }
+    const ready = this.#workers.map((worker) => worker.ready);
+    await Promise.race([
+      Promise.all([...ready, this.#input.moveTo(this.#lease)]),
+      this.#givenUp.promise,
+    ]);
+    this.#isStarted = true;
+    this.#stopWatching = watchHeartbeats(this.control, (reason) => this.#fail(reason));
+  }
+
+  /** Ends a start that is under way; one that is done is not touched. */
+  giveUp(reason: string): void {
     this.control.set('stop', 1);
-    this.#closeInput();
-    await Promise.all(this.#workers.splice(0).map((worker) => worker.stop()));
-    try {
-      this.#sink?.close();
-    } catch (error) {
-      log.warn('the default sound output could not be put back', { cause: messageOf(error) });
-    }
-    this.#sink = null;
+    this.#givenUp.reject(new Error(reason));
   }
 
-  async #start(): Promise<void> {
-    const { plan, format, vbvFrames } = this.#setup;
-    const lease = await this.#ports.acquireDisplay();
-    this.#adopt(lease);
-    const { memory, ring } = createStreamMemory(format);
-    const { refreshNum, refreshDen } = plan.video.mode;
-    const control = this.control.buffer;
-    this.#spawn({
-      kind: 'start-video',
-      control,
-      ring,
-      source: lease.source,
-      plan: plan.video,
-      vbvFrames,
-      maxAccessUnitBytes: maxAccessUnitBytes(format),
-    });
-    this.#spawn({
-      kind: 'start-packets',
-      control,
-      memory,
-      ring,
-      format,
-      socketFd: this.#setup.videoSocketFd,
-      fpsNum: refreshNum,
-      fpsDen: refreshDen,
-      testDropPct: this.#setup.testDropPct,
-      segmentationOffload: this.#setup.segmentationOffload,
-    });
-    this.#spawn({
-      kind: 'start-audio',
-      control,
-      source: this.#openSound(),
-      plan: plan.audio,
-      format,
-      socketFd: this.#setup.audioSocketFd,
-    });
-    await this.#openInputOf(lease);
-    await Promise.all(this.#workers.map((worker) => worker.ready));
-    this.#watch = setInterval(() => this.#checkHeartbeats(), WATCH_INTERVAL_MS);
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
   }
 
-  #adopt(lease: DisplayLease): void {
-    this.#lease = lease;
-    this.facts.outputName = lease.outputName;
-    this.facts.actualMode = formatMode(lease.mode);
-  }
-
-  /** Once pictures flow: which mode the screen really has, said aloud when it is another one. */
-  async #readBack(pictureSize: string): Promise<void> {
-    const lease = this.#lease;
-    try {
-      const actual = formatMode((await lease?.readBack()) ?? this.#setup.plan.display.mode);
-      if (this.#isOver || lease !== this.#lease) return;
-      this.facts.outputName = lease?.outputName ?? '';
-      this.facts.actualMode = actual;
-      const asked = formatMode(this.#setup.plan.display.mode);
-      const isVirtual = this.#setup.plan.display.source === 'virtual';
-      if (isVirtual && actual !== asked) log.warn('the screen has another mode', { asked, actual });
-      log.debug('the first picture arrived', { mode: actual, picture: pictureSize });
-    } catch (error) {
-      log.warn('the mode of the screen could not be read back', { cause: messageOf(error) });
-    }
-  }
-
-  /** A screen without input is still worth streaming; the reason is logged. */
-  async #openInputOf(lease: DisplayLease): Promise<void> {
-    try {
-      const injector = await lease.openInjector();
-      if (this.#isOver) {
-        injector.close();
-        return;
-      }
-      this.#injector = injector;
-      this.#input = new InputDispatcher(injector);
-      log.info(injector.description, { part: 'input' });
-    } catch (error) {
-      log.warn('keyboard and pointer cannot be passed on', { cause: messageOf(error) });
-    }
-  }
-
-  /** Lets go of every key, button and contact before the injector goes. */
-  #closeInput(): void {
-    this.#input?.releaseAll();
-    this.#input = null;
-    this.#injector?.close();
-    this.#injector = null;
-  }
-
-  #spawn(order: WorkerOrder): void {
-    this.#workers.push(
-      new MediaWorker(this.#ports.spawn, order, (report) => this.#hear(order.kind, report)),
-    );
+  async #stop(): Promise<void> {
+    this.#isOver = true;
+    this.#stopWatching();
+    this.control.set('stop', 1);
+    this.#input.close();
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
+    this.#sound?.close();
   }
 
   #hear(from: string, report: MediaReport): void {
@@ -219,70 +170,78 @@ export class Stream {
         void this.#readBack(`${report.width}x${report.height}`);
         return;
       case 'capture-lost':
+        if (this.#isOver) return;
         log.warn('the picture source was lost', { cause: report.cause, attempt: report.attempt });
-        void this.#replaceSource();
+        void this.#findSource(report.attempt);
         return;
       case 'failed':
         this.#fail(`${from.replace('start-', '')}: ${report.reason}`);
         return;
       case 'stopped':
-        if (!this.#isOver) this.#fail(`the ${from.replace('start-', '')} worker ended by itself`);
+        this.#fail(`the ${from.replace('start-', '')} worker ended by itself`);
         return;
       case 'ready':
         return;
     }
   }
 
-  async #replaceSource(): Promise<void> {
-    const video = this.#workers.find((worker) => worker.kind === 'video');
+  /** Once pictures flow: which mode the screen really has, said aloud when it is another one. */
+  async #readBack(pictureSize: string): Promise<void> {
+    const lease = this.#lease;
     try {
-      const lease = await this.#ports.acquireDisplay();
-      if (this.#isOver) return;
-      this.#adopt(lease);
-      this.#closeInput();
-      video?.post({ kind: 'new-source', source: lease.source });
-      await this.#openInputOf(lease);
+      const actual = formatMode(await lease.readBack());
+      if (this.#isOver || lease !== this.#lease) return;
+      this.facts.outputName = lease.outputName;
+      this.facts.actualMode = actual;
+      const asked = formatMode(this.#setup.plan.display.mode);
+      const isVirtual = this.#setup.plan.display.source === 'virtual';
+      if (isVirtual && actual !== asked) log.warn('the screen has another mode', { asked, actual });
+      log.debug('the first picture arrived', { mode: actual, picture: pictureSize });
     } catch (error) {
-      log.warn('no new picture source yet', { cause: messageOf(error) });
+      log.warn('the mode of the screen could not be read back', { cause: messageOf(error) });
     }
   }
 
-  /** Sound of the desktop, or silence with the reason in the facts. */
-  #openSound(): AudioSource {
-    const { plan, runtimeDir } = this.#setup;
-    const { channels, playOnHost, source } = plan.audio;
-    if (source !== 'pipewire' || runtimeDir === null) return { kind: 'silence' };
-    try {
-      const played = playOnHost ? currentDefaultSink(runtimeDir) : null;
-      if (played !== null) return { kind: 'pipewire', runtimeDir, sinkName: played, channels };
-      this.#sink = VirtualSink.open({
-        runtimeDir,
-        nodeName: `punktfunk-${process.pid}-${channels}`,
-        channels,
-        journal: this.#ports.journal,
-        onLost: (cause) => log.warn('the sound system went away', { cause }),
-      });
-      return { kind: 'pipewire', runtimeDir, sinkName: this.#sink.nodeName, channels };
-    } catch (error) {
-      this.facts.audio = `silence: ${messageOf(error)}`;
-      log.warn('sound is not streamed', { cause: messageOf(error) });
-      return { kind: 'silence' };
-    }
-  }
-
-  #checkHeartbeats(): void {
-    for (const part of ['video', 'packet', 'audio'] as const) {
-      const beat = this.control.get(`${part}Heartbeat`);
-      this.#stalledTurns[part] = beat === this.#beats[part] ? this.#stalledTurns[part] + 1 : 0;
-      this.#beats[part] = beat;
-      if (this.#stalledTurns[part] >= STALLED_TURNS) {
-        this.#fail(`the ${part} worker has not moved for ${STALLED_TURNS} s`);
+  /**
+   * Gets the video worker a new source, once a second until it gives up. A search that runs answers
+   * later requests too; from the second attempt on the screen itself is made anew.
+   */
+  async #findSource(firstAttempt: number): Promise<void> {
+    if (this.#isSearching) return;
+    this.#isSearching = true;
+    let said = '';
+    for (let attempt = firstAttempt; !this.#isOver; attempt += 1) {
+      if (attempt > 1) await Bun.sleep(SOURCE_RETRY_MS);
+      try {
+        if (!this.#isOver && (await this.#switchSource(attempt > 1))) break;
+      } catch (error) {
+        const cause = messageOf(error);
+        if (cause !== said) log.warn('there is no new picture source yet', { cause });
+        said = cause;
       }
     }
+    this.#isSearching = false;
+  }
+
+  async #switchSource(isRenewal: boolean): Promise<boolean> {
+    const lease = await this.#ports.acquireDisplay(isRenewal);
+    if (this.#isOver) return false;
+    this.#lease = lease;
+    this.facts.outputName = lease.outputName;
+    this.facts.actualMode = formatMode(lease.mode);
+    const video = this.#workers.find((worker) => worker.kind === 'video');
+    video?.post({ kind: 'new-source', source: lease.source });
+    await this.#input.moveTo(lease);
+    if (this.#isOver) this.#input.close();
+    return true;
   }
 
   #fail(reason: string): void {
     if (this.#isOver) return;
+    if (!this.#isStarted) {
+      this.giveUp(reason);
+      return;
+    }
     this.#isOver = true;
     this.#ports.onFailed(reason);
   }
