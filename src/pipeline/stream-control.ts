@@ -35,7 +35,7 @@ const WORDS = {
   captureRebuilds: 20,
   audioPackets: 21,
   audioSilentPackets: 22,
-  /** Frame rate and preset the encoder stepped down to; see pipeline/step-down.ts. */
+  /** Frame rate and preset the encoder stepped down to; see encode/step-down.ts. */
   appliedFpsTimes100: 23,
   appliedPreset: 24,
   appliedBitrateKbps: 25,
