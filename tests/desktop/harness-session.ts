@@ -115,6 +115,11 @@ export class DesktopSession {
     return started;
   }
 
+  /** Whether the session's user can read a file of the person who runs the tests. */
+  canRead(path: string): boolean {
+    return Bun.spawnSync([...this.#prefix, 'test', '-r', path]).exitCode === 0;
+  }
+
   /** Runs a program to its end and returns what it printed; throws when it fails. */
   async run(command: readonly string[], options: SpawnOptions = {}): Promise<string> {
     const program = this.spawn(command, options);

@@ -9,13 +9,12 @@ import { drawPatternFrame, drawStillFields, type PatternTarget } from './pattern
 import {
   countSteps,
   decodePictures,
-  likeness,
-  planeSsim,
   planesOfImage,
   readPatternCounters,
   readVideoFacts,
   takePicture,
 } from './stream-analysis.ts';
+import { likeness, patternImage, planeSsim } from './stream-likeness.ts';
 import { decodeStereo, findTone, toneAmplitude } from './stream-tone.ts';
 
 const SIZE = { width: 770, height: 402 };
@@ -111,7 +110,7 @@ describe.skipIf(ffmpegReason !== null)('an H.264 file of the pattern', () => {
 
   test('the right picture is like the screenshot in all planes, another one is not', async () => {
     const shot = join(folder, 'shot.ppm');
-    await Bun.write(shot, imageOf(12));
+    await Bun.write(shot, patternImage(SIZE.width, SIZE.height, 12));
     const shown = await planesOfImage(shot, { matrix: 'bt709', range: 'tv' });
     const same = likeness(await takePicture(path, 5), shown);
     const other = likeness(await takePicture(path, 0), shown);
@@ -191,20 +190,6 @@ function draw(counter: number): Uint8Array {
   drawStillFields(target);
   drawPatternFrame(target, counter);
   return new Uint8Array(target.pixels.buffer);
-}
-
-/** PPM of a picture of the pattern. */
-function imageOf(counter: number): Uint8Array {
-  const bgrx = draw(counter);
-  const header = new TextEncoder().encode(`P6\n${SIZE.width} ${SIZE.height}\n255\n`);
-  const image = new Uint8Array(header.length + (bgrx.length / 4) * 3);
-  image.set(header);
-  for (let from = 0, to = header.length; from < bgrx.length; from += 4, to += 3) {
-    image[to] = bgrx[from + 2] ?? 0;
-    image[to + 1] = bgrx[from + 1] ?? 0;
-    image[to + 2] = bgrx[from] ?? 0;
-  }
-  return image;
 }
 
 async function encode(counters: readonly number[], path: string): Promise<void> {

@@ -1,18 +1,11 @@
 /**
- * What a device saw, read from the H.264 it received: every picture decoded by ffmpeg, the counter
- * in it, and its likeness to what the compositor showed. Pictures pass one at a time, so memory
- * stays small whatever the length of the stream.
+ * What a device saw, read from the H.264 it received: every picture decoded by ffmpeg, and the
+ * counter in it. Pictures pass one at a time, so memory stays small whatever the length.
  */
 import { readPatternCounter } from './pattern.ts';
 
 /** Cells of the pattern's counter lie within this. */
 const COUNTER_FIELD = { width: 704, height: 128 };
-const BLOCK = 8;
-const BLOCK_STEP = 4;
-/** Constants of the structural similarity index for 8 bits: (0.01·255)² and (0.03·255)². */
-const C1 = 6.5025;
-const C2 = 58.5225;
-
 export interface Picture {
   readonly index: number;
   readonly width: number;
@@ -186,64 +179,6 @@ export async function planesOfImage(
   const u = bytes.subarray(lumaBytes, lumaBytes + chromaBytes);
   const v = bytes.subarray(lumaBytes + chromaBytes);
   return { index: 0, width, height, y: bytes.subarray(0, lumaBytes), u, v };
-}
-
-export interface Likeness {
-  readonly y: number;
-  readonly u: number;
-  readonly v: number;
-}
-
-/** Structural similarity of two pictures of one size, plane by plane; 1 is equal. */
-export function likeness(a: Picture, b: Picture): Likeness {
-  if (a.width !== b.width || a.height !== b.height) {
-    throw new Error(`${a.width}x${a.height} cannot be compared with ${b.width}x${b.height}`);
-  }
-  const half = Math.ceil(a.width / 2);
-  return {
-    y: planeSsim(a.y, b.y, a.width),
-    u: planeSsim(a.u, b.u, half),
-    v: planeSsim(a.v, b.v, half),
-  };
-}
-
-/** Mean SSIM over overlapping 8x8 blocks (Wang et al. 2004, with a flat window). */
-export function planeSsim(a: Uint8Array, b: Uint8Array, width: number): number {
-  const height = Math.floor(a.length / width);
-  let sum = 0;
-  let blocks = 0;
-  for (let top = 0; top + BLOCK <= height; top += BLOCK_STEP) {
-    for (let left = 0; left + BLOCK <= width; left += BLOCK_STEP) {
-      sum += blockSsim(a, b, width, top * width + left);
-      blocks += 1;
-    }
-  }
-  return blocks === 0 ? 0 : sum / blocks;
-}
-
-function blockSsim(a: Uint8Array, b: Uint8Array, width: number, start: number): number {
-  const size = BLOCK * BLOCK;
-  let [sumA, sumB, squaresA, squaresB, products] = [0, 0, 0, 0, 0];
-  for (let row = 0; row < BLOCK; row += 1) {
-    const at = start + row * width;
-    for (let column = 0; column < BLOCK; column += 1) {
-      const valueA = a[at + column] ?? 0;
-      const valueB = b[at + column] ?? 0;
-      sumA += valueA;
-      sumB += valueB;
-      squaresA += valueA * valueA;
-      squaresB += valueB * valueB;
-      products += valueA * valueB;
-    }
-  }
-  const [meanA, meanB] = [sumA / size, sumB / size];
-  const varianceA = squaresA / size - meanA * meanA;
-  const varianceB = squaresB / size - meanB * meanB;
-  const covariance = products / size - meanA * meanB;
-  return (
-    ((2 * meanA * meanB + C1) * (2 * covariance + C2)) /
-    ((meanA * meanA + meanB * meanB + C1) * (varianceA + varianceB + C2))
-  );
 }
 
 async function runTool(command: string[]): Promise<string> {
