@@ -12,6 +12,8 @@ import { PendingLaunches } from '../gamestream/rtsp-launches.ts';
 import { listenRtsp } from '../gamestream/rtsp-server.ts';
 import { APP_VERSION, GFE_VERSION } from '../gamestream/serverinfo.ts';
 import { macOfAddress } from '../net/interfaces.ts';
+import { MdnsAnnouncement } from '../net/mdns.ts';
+import { hostLabel, instanceLabel } from '../net/mdns-names.ts';
 import type { HostPaths } from '../platform/linux/paths.ts';
 import { type PortProtocol, portInUseError } from '../platform/linux/port-owner.ts';
 import { logger } from '../platform/log.ts';
@@ -141,6 +143,8 @@ export async function startGameStreamPlane(
     await closeAll();
     throw error;
   }
+  const announcement = settings.mdns ? await announce(options, ports) : null;
+  if (announcement) closers.push(() => announcement.close());
   const sweep = setInterval(() => freeUnlessAwaited({ desk, launches, nowMs }), SWEEP_INTERVAL_MS);
   closers.push(() => clearInterval(sweep));
   return {
@@ -148,9 +152,24 @@ export async function startGameStreamPlane(
     ports,
     appVersion: APP_VERSION,
     gfeVersion: GFE_VERSION,
-    mdnsName: null,
+    mdnsName: announcement?.isOpen ? (announcement.instanceLabels[0] ?? null) : null,
     close: closeAll,
   };
+}
+
+/** Devices find the host by this; the name they show comes from serverinfo. */
+function announce(
+  { hostName, identity, warn }: GameStreamPlaneOptions,
+  ports: PortFamily,
+): Promise<MdnsAnnouncement> {
+  return MdnsAnnouncement.open({
+    services: [
+      { type: '_nvstream._tcp', instance: instanceLabel(hostName), port: ports.http, txt: [] },
+    ],
+    hostLabel: hostLabel(identity.uniqueId),
+    onWarning: warn,
+    onNames: (names) => log.debug('announced on the local network', { names: names.join(', ') }),
+  });
 }
 
 function announcePairing(pairing: PairingDesk): void {
