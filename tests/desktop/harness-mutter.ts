@@ -14,7 +14,7 @@ import {
 
 /** Debian packages that hold what the Mutter tests use, for `.ci/run` and skip reasons. */
 export const MUTTER_TEST_PACKAGES =
-  'mutter pipewire pipewire-bin wireplumber dbus libglib2.0-bin foot wev';
+  'mutter pipewire pipewire-bin wireplumber dbus libglib2.0-bin wev zenity weston';
 
 const DISPLAY_NAME = 'wayland-0';
 
