@@ -200,7 +200,8 @@ export class PairingAttempts {
   /** Ends what is overdue. */
   expire(nowMs: number): void {
     for (const attempt of [...this.#attempts.values()]) {
-      if (nowMs < deadlineMs(attempt)) continue;
+      // A listener of an earlier end may have looked at the list and ended this one already.
+      if (nowMs < deadlineMs(attempt) || !this.#attempts.has(attempt.id)) continue;
       const isGap = attempt.phase !== 'pin' && nowMs < attempt.startedAtMs + ATTEMPT_MS;
       this.#end(attempt, isGap ? CLIENT_GONE : EXPIRED, nowMs);
     }

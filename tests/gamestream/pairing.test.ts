@@ -254,6 +254,21 @@ describe('attempts are bounded', () => {
     expect(script.attempts.nextDeadlineMs()).toBeNull();
   });
 
+  test('attempts that end together end once each, though a listener looks at the list', () => {
+    const script = scriptPairing();
+    const push = script.ends.push.bind(script.ends);
+    script.ends.push = (...ends) => {
+      const length = push(...ends);
+      script.attempts.pending(PIN_ENTRY_MS);
+      return length;
+    };
+    for (let number = 1; number <= WAITING_MAX; number += 1) begin(script, 0, peer(number));
+
+    script.attempts.expire(PIN_ENTRY_MS);
+
+    expect(codeOf(script)).toEqual(['expired', 'expired', 'expired', 'expired']);
+  });
+
   test('a device that stops between two phases is gone after 10 s', () => {
     const script = runTo('response');
     expect(script.attempts.response(PEER, response, PHASE_GAP_MS).status).toBe(400);
