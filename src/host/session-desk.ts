@@ -17,22 +17,29 @@ import { type HostCapabilities, planSession, type SessionPolicy } from '../sessi
 import { AppSlot } from './app-slot.ts';
 import type { DisplayLeases } from './display-leases.ts';
 import type { SpawnWorker } from './media-worker.ts';
-import { Session, type SessionEnd } from './session.ts';
+import { CONNECT_TIMEOUT_MS, Session, type SessionEnd } from './session.ts';
 import { type RunningStream, type StartStream, startStream } from './stream.ts';
 import { elapsedFirst, orAborted } from './within.ts';
 import type { StreamSetup } from './worker-orders.ts';
 
 const log = logger('session');
 
-/** A device waits 15 s for the answer to ANNOUNCE (GameStream §11.1). */
-const START_TIMEOUT_MS = 13_500;
-/** An app whose preparation takes longer goes on with it while the device already streams. */
-const APP_START_WAIT_MS = 2_000;
-/** A new stream waits this long for the app before to be gone. */
-const APP_END_WAIT_MS = 8_000;
-/** At shutdown an app has this long to end by itself, and everything of it this long. */
-const SHUTDOWN_POLITE_MS = 4_000;
-const SHUTDOWN_WAIT_MS = 9_000;
+/** How long the desk waits for what, in milliseconds. */
+export const DESK_WAITS = {
+  /** A device waits 15 s for the answer to ANNOUNCE (GameStream §11.1). */
+  startMs: 13_500,
+  /** An app whose preparation takes longer goes on with it while the device already streams. */
+  appStartMs: 2_000,
+  /** A new stream waits this long for the app before to be gone. */
+  appEndMs: 8_000,
+  /** At shutdown an app has this long to end by itself, and all there is to it this long. */
+  politeAtShutdownMs: 4_000,
+  shutdownMs: 9_000,
+  /** For each step of the device until it streams. */
+  connectMs: CONNECT_TIMEOUT_MS,
+} as const;
+
+export type DeskWaits = { readonly [K in keyof typeof DESK_WAITS]: number };
 
 export interface SessionDeskOptions {
   readonly journal: RestoreJournal;
@@ -49,6 +56,7 @@ export interface SessionDeskOptions {
   isPaired(fingerprint: string): boolean;
   /** Tests script it; the default runs real workers. */
   readonly startStream?: StartStream;
+  readonly waits?: Partial<DeskWaits>;
 }
 
 export type Refusal = { readonly ok: false; readonly status: number; readonly message: string };
@@ -76,6 +84,7 @@ export class SessionDesk {
   readonly #options: SessionDeskOptions;
   readonly #slot: AppSlot;
   readonly #startStream: StartStream;
+  readonly #waits: DeskWaits;
   #session: Session | null = null;
   /** Starts happen one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -87,6 +96,7 @@ export class SessionDesk {
   constructor(options: SessionDeskOptions) {
     this.#options = options;
     this.#startStream = options.startStream ?? startStream;
+    this.#waits = { ...DESK_WAITS, ...options.waits };
     this.#slot = new AppSlot({
       journal: options.journal,
       leases: options.leases,
@@ -136,7 +146,7 @@ export class SessionDesk {
     launchId: string,
   ): Promise<StartOutcome> {
     this.#startCount += 1;
-    const deadlineMs = performance.now() + START_TIMEOUT_MS;
+    const deadlineMs = performance.now() + this.#waits.startMs;
     const result = this.#queue.then(() => this.#start(offer, format, launchId, deadlineMs));
     this.#queue = result.catch(() => {});
     return result.finally(() => {
@@ -164,7 +174,7 @@ export class SessionDesk {
   async close(): Promise<void> {
     this.#isClosed = true;
     const ended = this.#endEverything('shutdown', 'the host is shutting down');
-    if (await elapsedFirst(SHUTDOWN_WAIT_MS, ended)) {
+    if (await elapsedFirst(this.#waits.shutdownMs, ended)) {
       log.warn('the app does not end; its preparations are undone at the next start');
     }
     await this.#options.leases.releaseAll();
@@ -181,7 +191,7 @@ export class SessionDesk {
     const early = this.#objection(fingerprint);
     if (early) return early;
     await this.#session?.end('replaced', 'a newer stream takes its place');
-    if (await elapsedFirst(APP_END_WAIT_MS, this.#slot.settled())) {
+    if (await elapsedFirst(this.#waits.appEndMs, this.#slot.settled())) {
       return refuse(503, 'The app before has not ended yet');
     }
     const capabilities = await this.#options.capabilities();
@@ -204,6 +214,7 @@ export class SessionDesk {
       launchId,
       peerAddress: offer.peerAddress,
       appTitle: app.title,
+      connectTimeoutMs: this.#waits.connectMs,
       onEnd: (ended, end, reason) => this.#ended(ended, end, reason),
     });
     return await this.#open(session, deadlineMs);
@@ -222,7 +233,7 @@ export class SessionDesk {
     session.startIsOver();
     if (problem !== null || session.isOver) {
       const reason = session.isOver ? messageOf(session.signal.reason) : `${problem}`;
-      log.error('a stream could not be started', { device: plan.device.name, reason });
+      log.warn('a stream was not started', { device: plan.device.name, reason });
       await session.end('failed', reason);
       return refuse(503, reason);
     }
@@ -267,14 +278,15 @@ export class SessionDesk {
       if (result.ok || session.isOver) return;
       void this.#slot.end(session.end('failed', result.reason));
     });
-    await elapsedFirst(APP_START_WAIT_MS, starting, session.signal);
+    await elapsedFirst(this.#waits.appStartMs, starting, session.signal);
   }
 
   /** Streaming or starting: both end at once. */
   async #endEverything(end: SessionEnd, reason: string): Promise<void> {
     this.#epoch += 1;
     const streamGone = this.#session?.end(end, reason) ?? Promise.resolve();
-    await this.#slot.end(streamGone, end === 'shutdown' ? SHUTDOWN_POLITE_MS : undefined);
+    const politeMs = end === 'shutdown' ? this.#waits.politeAtShutdownMs : undefined;
+    await this.#slot.end(streamGone, politeMs);
     await streamGone;
   }
 
