@@ -11,7 +11,7 @@ import { CODEC_MODE } from '../gamestream/rtsp-describe.ts';
 import { PendingLaunches } from '../gamestream/rtsp-launches.ts';
 import { listenRtsp } from '../gamestream/rtsp-server.ts';
 import { APP_VERSION, GFE_VERSION } from '../gamestream/serverinfo.ts';
-import { macOfAddress } from '../net/interfaces.ts';
+import { listInterfaceAddresses, macOfAddress } from '../net/interfaces.ts';
 import { MdnsAnnouncement } from '../net/mdns.ts';
 import { hostLabel, instanceLabel } from '../net/mdns-names.ts';
 import type { HostPaths } from '../platform/linux/paths.ts';
@@ -69,10 +69,11 @@ export async function startGameStreamPlane(
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = (): Promise<void> => runAll(closers.splice(0).reverse());
   const nowMs = (): number => performance.now();
+  const tellOperator = pairingAnnouncer();
   const pairing = new PairingDesk({
     identity,
     roster,
-    onChange: () => announcePairing(pairing),
+    onChange: () => tellOperator(pairing),
   });
   closers.push(() => pairing.close());
   const launches = new PendingLaunches((size) => randomBytes(size));
@@ -159,26 +160,41 @@ export async function startGameStreamPlane(
 
 /** Devices find the host by this; the name they show comes from serverinfo. */
 function announce(
-  { hostName, identity, warn }: GameStreamPlaneOptions,
+  { hostName, identity, settings, warn }: GameStreamPlaneOptions,
   ports: PortFamily,
 ): Promise<MdnsAnnouncement> {
+  const { bind } = settings;
   return MdnsAnnouncement.open({
     services: [
       { type: '_nvstream._tcp', instance: instanceLabel(hostName), port: ports.http, txt: [] },
     ],
     hostLabel: hostLabel(identity.uniqueId),
+    interfaces: () => listInterfaceAddresses().filter(({ address }) => isServed(address, bind)),
     onWarning: warn,
     onNames: (names) => log.debug('announced on the local network', { names: names.join(', ') }),
   });
 }
 
-function announcePairing(pairing: PairingDesk): void {
-  for (const request of pairing.pending()) {
-    log.info(`${request.name} wants to pair; run "punktfunk ctl pin PIN" with the PIN it shows`, {
-      address: request.peerAddress,
-      request: request.id,
-    });
-  }
+/** Devices can reach the streaming ports on this address. */
+function isServed(address: string, bind: string): boolean {
+  if (bind === '::') return true;
+  return bind === '0.0.0.0' ? !address.includes(':') : address === bind;
+}
+
+/** Tells the operator once of every device that waits for its PIN. */
+function pairingAnnouncer(): (pairing: PairingDesk) => void {
+  let told = new Set<string>();
+  return (pairing) => {
+    const waiting = pairing.pending();
+    for (const { id, name, peerAddress } of waiting) {
+      if (told.has(id)) continue;
+      log.info(`${name} wants to pair; run "punktfunk ctl pin PIN" with the PIN it shows`, {
+        address: peerAddress,
+        request: id,
+      });
+    }
+    told = new Set(waiting.map(({ id }) => id));
+  };
 }
 
 /** Runs `open`; a taken port becomes the operator's sentence. */
