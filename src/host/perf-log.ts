@@ -28,7 +28,7 @@ export function startPerfLog(desk: SessionDesk): () => void {
     if (!control) return;
     const fields: Record<string, number | string> = {};
     for (const word of COUNTED) {
-      const value = control.get(word);
+      const value = control.count(word);
       fields[word] = value - (before[word] ?? 0);
       before[word] = value;
     }

@@ -10,7 +10,7 @@ export function sessionRow(session: Session): SessionRow {
   const { plan, stream } = session;
   const control = stream?.control ?? null;
   const count = (word: Parameters<NonNullable<typeof control>['get']>[0]): number | null =>
-    control?.get(word) ?? null;
+    control?.count(word) ?? null;
   const appliedKbps = count('appliedBitrateKbps') || null;
   const rttMs = session.link?.rttMs() ?? null;
   return {

@@ -3,7 +3,7 @@
  * Media workers block in native calls, so requests travel through memory, not messages.
  */
 
-/** Indices of 32-bit words; every word has exactly one writer except the request counters. */
+/** Indices of 32-bit words; every word has exactly one writer. */
 const WORDS = {
   /** Non-zero: all workers of the stream end. Main writes. */
   stop: 0,
@@ -20,7 +20,7 @@ const WORDS = {
   videoHeartbeat: 6,
   packetHeartbeat: 7,
   audioHeartbeat: 8,
-  /** Counters for statistics. */
+  /** Counters for statistics; read them with `count`. */
   framesCaptured: 9,
   framesRepeated: 10,
   framesEncoded: 11,
@@ -31,7 +31,6 @@ const WORDS = {
   packetsSent: 16,
   packetsDropped: 17,
   framesOversize: 18,
-  encodedBytesLow: 19,
   captureRebuilds: 20,
   audioPackets: 21,
   audioSilentPackets: 22,
@@ -46,9 +45,14 @@ const WORDS = {
 
 export type ControlWord = keyof typeof WORDS;
 
-const WORD_COUNT = 64;
+/** The words, then how often each of them wrapped. */
+const WORDS_MAX = 32;
+const WORD_COUNT = WORDS_MAX * 2;
+/** A power of two. */
 const RANGE_RING_DEPTH = 16;
 const ADDRESS_BYTES = 32;
+/** Addresses kept per plane: a worker that copies one is not disturbed by the next being written. */
+const ADDRESS_SLOTS = 4;
 /** Per-stage histograms: 48 buckets of a quarter octave from 1 µs. */
 export const STAGES = [
   'capture',
@@ -64,7 +68,7 @@ const HISTOGRAM_BUCKETS = 96;
 
 const OFFSET_RANGES = WORD_COUNT * 4;
 const OFFSET_ADDRESSES = OFFSET_RANGES + RANGE_RING_DEPTH * 8;
-const OFFSET_HISTOGRAMS = OFFSET_ADDRESSES + ADDRESS_BYTES * 2;
+const OFFSET_HISTOGRAMS = OFFSET_ADDRESSES + ADDRESS_BYTES * ADDRESS_SLOTS * 2;
 const TOTAL_BYTES = OFFSET_HISTOGRAMS + STAGES.length * HISTOGRAM_BUCKETS * 4;
 
 export class StreamControl {
@@ -78,7 +82,11 @@ export class StreamControl {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, WORD_COUNT);
     this.#ranges = new Uint32Array(buffer, OFFSET_RANGES, RANGE_RING_DEPTH * 2);
-    this.#addresses = new Uint8Array(buffer, OFFSET_ADDRESSES, ADDRESS_BYTES * 2);
+    this.#addresses = new Uint8Array(
+      buffer,
+      OFFSET_ADDRESSES,
+      OFFSET_HISTOGRAMS - OFFSET_ADDRESSES,
+    );
     this.#histograms = new Int32Array(buffer, OFFSET_HISTOGRAMS, STAGES.length * HISTOGRAM_BUCKETS);
   }
 
@@ -90,13 +98,23 @@ export class StreamControl {
     Atomics.store(this.#words, WORDS[word], value);
   }
 
+  /** @param amount 0…2^31 − 1 */
   add(word: ControlWord, amount = 1): void {
-    Atomics.add(this.#words, WORDS[word], amount);
+    const before = Atomics.add(this.#words, WORDS[word], amount);
+    if (before < 0 && ((before + amount) | 0) >= 0) {
+      Atomics.add(this.#words, WORDS_MAX + WORDS[word], 1);
+    }
+  }
+
+  /** All that was ever added to a word: a busy stream sends 2^32 packets in a day. */
+  count(word: ControlWord): number {
+    const wraps = Atomics.load(this.#words, WORDS_MAX + WORDS[word]);
+    return wraps * 2 ** 32 + (this.get(word) >>> 0);
   }
 
   /** Main: the device lost wire frames `first`…`last`. Old unread ranges are overwritten. */
   requestInvalidation(first: number, last: number): void {
-    const slot = (this.get('invalidations') % RANGE_RING_DEPTH) * 2;
+    const slot = rangeSlot(this.get('invalidations'));
     this.#ranges[slot] = first;
     this.#ranges[slot + 1] = last;
     this.add('invalidations');
@@ -118,7 +136,7 @@ export class StreamControl {
     let first = 0xffffffff;
     let last = 0;
     for (let index = seen; index !== written; index = (index + 1) | 0) {
-      const slot = ((index & 0x7fffffff) % RANGE_RING_DEPTH) * 2;
+      const slot = rangeSlot(index);
       first = Math.min(first, this.#ranges[slot] ?? 0);
       last = Math.max(last, this.#ranges[slot + 1] ?? 0);
     }
@@ -129,16 +147,16 @@ export class StreamControl {
 
   /** Main: where datagrams of a plane go from now on (packed sockaddr, ≤ 28 bytes). */
   setAddress(plane: 'video' | 'audio', sockaddr: Uint8Array): void {
-    const offset = plane === 'video' ? 0 : ADDRESS_BYTES;
+    const offset = this.#addressOffset(plane, 1);
     this.#addresses.fill(0, offset, offset + ADDRESS_BYTES);
     this.#addresses.set(sockaddr.subarray(0, ADDRESS_BYTES - 1), offset + 1);
     this.#addresses[offset] = Math.min(sockaddr.length, ADDRESS_BYTES - 1);
-    this.add(plane === 'video' ? 'videoAddressVersion' : 'audioAddressVersion');
+    this.add(ADDRESS_VERSION[plane]);
   }
 
   /** Worker: copy of the packed sockaddr of a plane. Call when the version word rose. */
   address(plane: 'video' | 'audio'): Uint8Array<ArrayBuffer> {
-    const offset = plane === 'video' ? 0 : ADDRESS_BYTES;
+    const offset = this.#addressOffset(plane, 0);
     const length = this.#addresses[offset] ?? 0;
     const copy = new Uint8Array(new ArrayBuffer(length));
     copy.set(this.#addresses.subarray(offset + 1, offset + 1 + length));
@@ -172,4 +190,19 @@ export class StreamControl {
     }
     return null;
   }
+
+  #addressOffset(plane: 'video' | 'audio', ahead: number): number {
+    const slot = (this.get(ADDRESS_VERSION[plane]) + ahead) & (ADDRESS_SLOTS - 1);
+    return (slot + (plane === 'video' ? 0 : ADDRESS_SLOTS)) * ADDRESS_BYTES;
+  }
+}
+
+const ADDRESS_VERSION = {
+  video: 'videoAddressVersion',
+  audio: 'audioAddressVersion',
+} as const satisfies Record<string, ControlWord>;
+
+/** Where range number `index` lies; counts may have wrapped to negative. */
+function rangeSlot(index: number): number {
+  return (index & (RANGE_RING_DEPTH - 1)) * 2;
 }
