@@ -171,7 +171,9 @@ class VideoLoop {
     const capturer = this.#capturer;
     if (!capturer) return;
     if (this.#control.get('videoAddressVersion') === 0) {
+      // Nobody looks yet, so the source owes no picture either.
       sleepUntilNs(nowNs() + 2 * NS_PER_MS);
+      this.#openedNs = nowNs();
       return;
     }
     const begin = nowNs();

@@ -358,6 +358,31 @@ describe('video loop', () => {
     expect(rig.reports).toContain('capture-lost');
   });
 
+  test('the time before a device asks for pictures is not held against the source', async () => {
+    const rig = new Rig();
+    rig.control.set('videoAddressVersion', 0);
+    const askedAtNs = rig.nowNs + 20e9;
+    const ports = rig.ports();
+    const sleepUntilNs = (deadlineNs: number): void => {
+      ports.sleepUntilNs(deadlineNs);
+      if (deadlineNs > askedAtNs) rig.control.set('videoAddressVersion', 1);
+    };
+    let waits = 0;
+    const { capture } = rig;
+    rig.capture = (timeoutMs) => {
+      waits += 1;
+      if (waits > 3) return capture(timeoutMs);
+      rig.nowNs += timeoutMs * 1e6;
+      return { kind: 'none' };
+    };
+    rig.ports = () => ({ ...ports, sleepUntilNs });
+
+    await rig.run();
+
+    expect(rig.opened).toBe(1);
+    expect(rig.reports).not.toContain('capture-lost');
+  });
+
   test('an access unit larger than the ring is counted and its loss repaired', async () => {
     const rig = new Rig();
     let count = 0;
