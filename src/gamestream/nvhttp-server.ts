@@ -10,6 +10,7 @@ import {
 } from 'node:http';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { ConnectionDoor, type DoorLimits } from '../net/connection-door.ts';
 import { normaliseAddress } from '../net/interfaces.ts';
 import type { DeviceRoster } from '../trust/devices.ts';
 import type { HostIdentity } from '../trust/identity.ts';
@@ -20,15 +21,11 @@ import { type NvResponse, type NvRoutes, refusal } from './nvhttp-routes.ts';
 const HEADER_SIZE_MAX = 16 * 1024;
 
 /** What a peer may hold open. */
-export interface NvHttpLimits {
-  /** From the connection to the whole request, TLS handshake included. */
-  readonly requestMs: number;
+export interface NvHttpLimits extends DoorLimits {
   /** Launch may take 120 s and so may typing a PIN. */
   readonly answerMs: number;
   /** From the answer to the end of the connection. */
   readonly lingerMs: number;
-  readonly connectionsPerAddress: number;
-  readonly connections: number;
 }
 
 export const NV_HTTP_LIMITS: NvHttpLimits = {
@@ -68,7 +65,7 @@ export async function startNvHttpServer(options: NvHttpServerOptions): Promise<N
   const limits = { ...NV_HTTP_LIMITS, ...options.limits };
   const door = new ConnectionDoor(limits);
   const http = createHttpServer({ maxHeaderSize: HEADER_SIZE_MAX }, (request, response) => {
-    void serve(options, door, request, response);
+    void serve(options, door, limits, request, response);
   });
   http.on('clientError', (_error, socket) => socket.destroy());
   const plain = createTcpServer((socket) => {
@@ -106,6 +103,7 @@ export async function startNvHttpServer(options: NvHttpServerOptions): Promise<N
 async function serve(
   options: NvHttpServerOptions,
   door: ConnectionDoor,
+  limits: NvHttpLimits,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -113,10 +111,10 @@ async function serve(
   const closed = new AbortController();
   response.on('close', () => closed.abort());
   response.on('error', () => socket.destroy());
-  door.extend(socket, door.limits.answerMs);
+  door.answering(socket, limits.answerMs);
   const answer = await answerRequest(options, request, closed.signal);
   if (closed.signal.aborted) return;
-  door.extend(socket, door.limits.lingerMs);
+  door.waiting(socket, limits.lingerMs);
   const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
   response.writeHead(answer.httpStatus, {
     'Content-Type': answer.contentType,
@@ -158,61 +156,6 @@ async function answerRequest(
 function peerCertificate(socket: TLSSocket): Uint8Array {
   const certificate = socket.getPeerCertificate(true) as { raw?: Uint8Array } | null;
   return certificate?.raw ?? new Uint8Array(0);
-}
-
-/** Counts connections per address and ends those that outstay their time. */
-class ConnectionDoor {
-  readonly #open = new Map<Socket, ReturnType<typeof setTimeout>>();
-  readonly #perAddress = new Map<string, number>();
-  readonly limits: NvHttpLimits;
-  refusedCount = 0;
-
-  constructor(limits: NvHttpLimits) {
-    this.limits = limits;
-  }
-
-  /** False: one too many, and closed already. */
-  admit(socket: Socket): boolean {
-    const address = normaliseAddress(socket.remoteAddress ?? '');
-    const fromHere = this.#perAddress.get(address) ?? 0;
-    socket.on('error', () => socket.destroy());
-    const { connectionsPerAddress, connections, requestMs } = this.limits;
-    if (fromHere >= connectionsPerAddress || this.#open.size >= connections) {
-      this.refusedCount += 1;
-      socket.destroy();
-      return false;
-    }
-    this.#perAddress.set(address, fromHere + 1);
-    this.#open.set(socket, this.#deadline(socket, requestMs));
-    socket.once('close', () => this.#left(socket, address));
-    return true;
-  }
-
-  /** Gives the connection `budgetMs` from here on. */
-  extend(socket: Socket, budgetMs: number): void {
-    const timer = this.#open.get(socket);
-    if (timer === undefined) return;
-    clearTimeout(timer);
-    this.#open.set(socket, this.#deadline(socket, budgetMs));
-  }
-
-  destroyAll(): void {
-    for (const socket of [...this.#open.keys()]) socket.destroy();
-  }
-
-  #deadline(socket: Socket, budgetMs: number): ReturnType<typeof setTimeout> {
-    const timer = setTimeout(() => socket.destroy(), budgetMs);
-    timer.unref();
-    return timer;
-  }
-
-  #left(socket: Socket, address: string): void {
-    clearTimeout(this.#open.get(socket));
-    this.#open.delete(socket);
-    const remaining = (this.#perAddress.get(address) ?? 1) - 1;
-    if (remaining > 0) this.#perAddress.set(address, remaining);
-    else this.#perAddress.delete(address);
-  }
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

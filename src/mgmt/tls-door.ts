@@ -8,16 +8,18 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
+import type { Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { ConnectionDoor } from '../net/connection-door.ts';
 import type { Peer } from './lanes.ts';
 import { BODY_BYTES_MAX } from './request-parts.ts';
 
 /** A household's consoles and phones; more is not a household. */
 const CONNECTIONS_MAX = 64;
-const HANDSHAKE_MS = 5000;
-const HEADERS_MS = 5000;
+/** From the connection to the end of the first header, TLS handshake included. */
+const HEADER_MS = 5000;
 /** Longer than the longest answer (a PIN's result). */
-const REQUEST_MS = 30_000;
+const ANSWER_MS = 30_000;
 const IDLE_MS = 10_000;
 const CLOSE_MS = 500;
 /** For the whole body, which is a few hundred bytes. */
@@ -38,16 +40,30 @@ export interface TlsDoor {
   close(): Promise<void>;
 }
 
+/** Times of a connection; the runtime's own do not reach sockets that are handed to its parser. */
+export interface TlsDoorTimes {
+  readonly headerMs: number;
+  readonly answerMs: number;
+  readonly idleMs: number;
+}
+
+const TIMES: TlsDoorTimes = { headerMs: HEADER_MS, answerMs: ANSWER_MS, idleMs: IDLE_MS };
+
 /** Listens; rejects with the system's error (EADDRINUSE and so on) when it cannot. */
-export async function openTlsDoor(options: TlsDoorOptions): Promise<TlsDoor> {
-  const sockets = new Set<TLSSocket>();
+export async function openTlsDoor(
+  options: TlsDoorOptions,
+  times: TlsDoorTimes = TIMES,
+): Promise<TlsDoor> {
+  const door = new ConnectionDoor({
+    requestMs: times.headerMs,
+    connections: CONNECTIONS_MAX,
+    connectionsPerAddress: CONNECTIONS_MAX,
+  });
   let isClosing = false;
   const http = createHttpServer({ maxHeaderSize: 8192 }, (request, response) => {
-    void answer(request, response, options);
+    door.answering(request.socket, times.answerMs);
+    void answer(request, response, options).then(() => door.waiting(request.socket, times.idleMs));
   });
-  http.headersTimeout = HEADERS_MS;
-  http.requestTimeout = REQUEST_MS;
-  http.keepAliveTimeout = IDLE_MS;
   const tls = createTlsServer(
     {
       cert: options.certificatePem,
@@ -56,21 +72,15 @@ export async function openTlsDoor(options: TlsDoorOptions): Promise<TlsDoor> {
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: HANDSHAKE_MS,
       // A resumed session would not show its certificate again.
       secureOptions: constants.SSL_OP_NO_TICKET,
     },
     (socket) => {
-      if (isClosing || sockets.size >= CONNECTIONS_MAX) {
-        socket.destroy();
-        return;
-      }
-      sockets.add(socket);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => sockets.delete(socket));
-      http.emit('connection', socket);
+      if (isClosing) socket.destroy();
+      else http.emit('connection', socket);
     },
   );
+  tls.on('connection', (socket: Socket) => door.admit(socket));
   tls.on('tlsClientError', () => {
     // A scanner or a client that does not trust the certificate; nothing to do.
   });
@@ -91,7 +101,7 @@ export async function openTlsDoor(options: TlsDoorOptions): Promise<TlsDoor> {
         // A peer in the middle of its handshake is not waited for; its socket ends with it.
         setTimeout(resolve, CLOSE_MS).unref();
       });
-      for (const socket of sockets) socket.destroy();
+      door.destroyAll();
       await closed;
     },
   };
