@@ -5,9 +5,11 @@ import { ConnectionDoor } from '../../src/net/connection-door.ts';
 
 class ScriptedSocket extends EventEmitter {
   destroyed = false;
+  readonly remoteAddress: string;
 
-  constructor(readonly remoteAddress: string) {
+  constructor(remoteAddress: string) {
     super();
+    this.remoteAddress = remoteAddress;
   }
 
   destroy(): this {
