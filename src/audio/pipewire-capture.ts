@@ -7,8 +7,11 @@ import { CHANNEL_LAYOUTS, encodeAudioOffer } from '../desktop/pipewire/audio-for
 import { type AudioCapture, type AudioSource, SAMPLE_RATE_HZ } from './port.ts';
 import { SampleRing } from './sample-ring.ts';
 
-/** What may wait in the ring before the oldest samples are dropped: more would be heard as delay. */
-const RING_MS = 40;
+/**
+ * What may wait in the ring before the oldest samples are dropped: two portions of the largest
+ * quantum that desktops use (2048 frames). The audio loop does not let them wait.
+ */
+const RING_MS = 90;
 /** PipeWire's quantum: as short as one Opus packet. */
 const QUANTUM_FRAMES = 240;
 
