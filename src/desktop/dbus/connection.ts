@@ -166,8 +166,10 @@ export class DbusConnection {
     }
   }
 
-  /** Starts the service if the bus knows how; resolves to its owner, or null. */
+  /** Starts the service if it does not run and the bus knows how; resolves to its owner, or null. */
   async activate(name: string): Promise<string | null> {
+    const running = await this.nameOwner(name);
+    if (running !== null) return running;
     try {
       await this.#callBus('StartServiceByName', 'su', [name, 0]);
     } catch (error) {

@@ -38,6 +38,8 @@ export interface MutterInjectorOptions {
   /** Mode of the stream as it is now. */
   readonly mode: () => DisplayMode;
   readonly log: Logger;
+  /** For status; default `mutter remote desktop`. */
+  readonly description?: string;
 }
 
 export function openMutterInjector(injectorOptions: MutterInjectorOptions): Injector {
@@ -45,7 +47,7 @@ export function openMutterInjector(injectorOptions: MutterInjectorOptions): Inje
 }
 
 class MutterInjector implements Injector {
-  readonly description = 'mutter remote desktop';
+  readonly description: string;
   readonly #options: MutterInjectorOptions;
   readonly #keys = new Set<number>();
   readonly #buttons = new Set<number>();
@@ -57,6 +59,7 @@ class MutterInjector implements Injector {
 
   constructor(injectorOptions: MutterInjectorOptions) {
     this.#options = injectorOptions;
+    this.description = injectorOptions.description ?? 'mutter remote desktop';
     // Mutter makes its virtual devices at their first event. On a machine without a keyboard or a
     // mouse, programs learn of them only then and would miss that event: these change nothing.
     this.#send('NotifyPointerMotionRelative', 'dd', [0, 0]);
