@@ -96,6 +96,7 @@ export function surroundInfoOf(channels: 2 | 6 | 8): number {
 }
 
 export class RunningStream {
+  readonly launch: Launch;
   readonly handshake: HandshakeResult;
   readonly control: ControlLink;
   readonly video: VideoPlane;
@@ -108,6 +109,7 @@ export class RunningStream {
   #finish: (end: StreamEnd) => void = () => undefined;
 
   private constructor(parts: {
+    launch: Launch;
     handshake: HandshakeResult;
     control: ControlLink;
     video: VideoPlane;
@@ -116,6 +118,7 @@ export class RunningStream {
     audioSocket: MediaSocket;
     startedAtMs: number;
   }) {
+    this.launch = parts.launch;
     this.handshake = parts.handshake;
     this.control = parts.control;
     this.video = parts.video;
@@ -198,6 +201,7 @@ export class RunningStream {
       onDatagram: (datagram, nowMs) => video.take(datagram, nowMs),
     });
     const stream = new RunningStream({
+      launch,
       handshake,
       control,
       video,
