@@ -4,6 +4,7 @@
  */
 import { PipewireLoop, type PipewireStream } from '../../ffi/libpipewire.ts';
 import { CHANNEL_LAYOUTS, encodeAudioOffer } from '../desktop/pipewire/audio-format.ts';
+import { encodeBuffers, MEMORY_KINDS } from '../desktop/pipewire/buffer-params.ts';
 import { type AudioCapture, type AudioSource, SAMPLE_RATE_HZ } from './port.ts';
 import { SampleRing } from './sample-ring.ts';
 
@@ -12,8 +13,19 @@ import { SampleRing } from './sample-ring.ts';
  * quantum that desktops use (2048 frames). The audio loop does not let them wait.
  */
 const RING_MS = 90;
-/** PipeWire's quantum: as short as one Opus packet. */
-const QUANTUM_FRAMES = 240;
+/**
+ * PipeWire's quantum: about one Opus packet. It rounds down to a power of two, and half of this
+ * would only mean twice as many chances to be late on a busy machine.
+ */
+const QUANTUM_FRAMES = 256;
+/**
+ * Portions that PipeWire keeps for this thread while it encodes, sends or is not scheduled. With the
+ * library's own choice of one or two, whatever comes meanwhile is lost.
+ */
+const PORTIONS = { wanted: 16, min: 4, max: 32 } as const;
+/** Frames of one portion: PipeWire's largest quantum, and what it may settle for. */
+const PORTION_FRAMES = { wanted: 8192, min: 64, max: 65_536 } as const;
+const SAMPLE_BYTES = 4;
 
 /** Throws with the reason when PipeWire is absent. */
 export function openPipewireCapture(source: AudioSource & { kind: 'pipewire' }): AudioCapture {
@@ -53,6 +65,9 @@ class PipewireCapture implements AudioCapture {
         'node.dont-reconnect': 'true',
       },
       params: [encodeAudioOffer(SAMPLE_RATE_HZ, CHANNEL_LAYOUTS[source.channels])],
+      onFormat: (pod) => {
+        if (pod) this.#stream.updateParams([bufferWish(source.channels)]);
+      },
       onProcess: () => this.#drain(),
       onState: (state, error) => {
         if (state === 'error') this.#lost ??= `PipeWire ended the stream: ${error}`;
@@ -91,4 +106,18 @@ class PipewireCapture implements AudioCapture {
       this.#stream.queue(buffer);
     }
   }
+}
+
+function bufferWish(channels: number): Uint8Array {
+  const strideBytes = channels * SAMPLE_BYTES;
+  return encodeBuffers({
+    count: PORTIONS,
+    memoryKinds: MEMORY_KINDS.memPtr | MEMORY_KINDS.memFd,
+    sizeBytes: {
+      wanted: PORTION_FRAMES.wanted * strideBytes,
+      min: PORTION_FRAMES.min * strideBytes,
+      max: PORTION_FRAMES.max * strideBytes,
+    },
+    strideBytes,
+  });
 }
