@@ -30,8 +30,8 @@ const RATE_STEPS = [
 ] as const;
 /** No step goes below this. */
 const FPS_MIN = 10;
-/** Pixels per second that fewer than six cores are asked to encode: 1080p60. */
-const PIXEL_RATE_MAX = 1920 * 1080 * 60;
+/** Pixels per second that fewer than six cores are asked to encode: 1080p60, give or take 5 %. */
+const PIXEL_RATE_MAX = 1920 * 1080 * 60 * 1.05;
 const CORES_FOR_MORE = 6;
 
 export type SoftwarePreset = 'superfast' | 'ultrafast';
