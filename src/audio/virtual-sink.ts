@@ -7,7 +7,7 @@
  * us the sink is made again; the session manager remembers our name as the default meanwhile, so
  * what was there before is read only once.
  */
-import { PipewireLoop, type PipewireObject } from '../../ffi/libpipewire.ts';
+import { PipewireLoop } from '../../ffi/libpipewire.ts';
 import { CHANNEL_LAYOUTS } from '../desktop/pipewire/audio-format.ts';
 import type { RestoreJournal, UndoHandler } from '../platform/journal.ts';
 
@@ -35,15 +35,11 @@ export interface VirtualSinkOptions {
   readonly onBack: () => void;
 }
 
-interface Connection {
-  readonly loop: PipewireLoop;
-  readonly node: PipewireObject;
-}
-
 export class VirtualSink {
   readonly #options: VirtualSinkOptions;
   readonly #timer: ReturnType<typeof setInterval>;
-  #connection: Connection | null;
+  /** Holds the sink: it vanishes with the connection. */
+  #connection: PipewireLoop | null;
   /** What the journal knows of the user's default; set before it is changed for the first time. */
   #restore: { readonly entryId: number; readonly previous: string | null } | null = null;
   #retryAtMs = 0;
@@ -75,26 +71,22 @@ export class VirtualSink {
     const { nodeName, runtimeDir, journal } = this.#options;
     const connection = this.#connection;
     this.#connection = null;
-    const { entryId, previous } = this.#restore ?? { entryId: -1, previous: null };
     try {
-      if (connection?.loop.failure === null) {
-        restoreDefault(connection.loop, nodeName, previous);
-        connection.node.dispose();
-        connection.loop.sync(500);
-      } else {
-        withLoop(runtimeDir, (loop) => restoreDefault(loop, nodeName, previous));
-      }
+      if (this.#restore === null) return;
+      const { entryId, previous } = this.#restore;
+      // Over a connection of its own: ours may be dead without having noticed.
+      withLoop(runtimeDir, (loop) => restoreDefault(loop, nodeName, previous));
+      journal.strike(entryId);
     } finally {
-      connection?.loop.close();
+      connection?.close();
     }
-    journal.strike(entryId);
   }
 
-  #connect(): Connection {
+  #connect(): PipewireLoop {
     const { runtimeDir, nodeName, channels } = this.#options;
     const loop = PipewireLoop.open(runtimeDir);
     try {
-      const node = loop.createNode('adapter', {
+      loop.createNode('adapter', {
         'factory.name': 'support.null-audio-sink',
         'node.name': nodeName,
         'node.description': 'punktfunk (streamed)',
@@ -103,7 +95,7 @@ export class VirtualSink {
         'monitor.channel-volumes': 'true',
       });
       this.#becomeDefault(loop);
-      return { loop, node };
+      return loop;
     } catch (error) {
       loop.close();
       throw error;
@@ -129,9 +121,9 @@ export class VirtualSink {
   #tend(): void {
     const { onLost, onBack } = this.#options;
     if (this.#connection) {
-      const cause = poll(this.#connection.loop);
+      const cause = poll(this.#connection);
       if (cause === null) return;
-      this.#connection.loop.close();
+      this.#connection.close();
       this.#connection = null;
       this.#retryAtMs = performance.now() + RETRY_MS;
       onLost(cause);
@@ -180,6 +172,7 @@ function restoreDefault(loop: PipewireLoop, nodeName: string, previous: string |
     throw new Error('PipeWire runs without a session manager, which keeps the default');
   }
   const current = loop.metadataGet(METADATA, SUBJECT, CONFIGURED_SINK);
+  if (!loop.sync()) throw new Error('PipeWire did not answer');
   if (current === null || sinkName(current) !== nodeName) return;
   const type = previous === null ? null : JSON_TYPE;
   if (!loop.metadataSet(METADATA, SUBJECT, CONFIGURED_SINK, type, previous)) {
