@@ -1,0 +1,106 @@
+/**
+ * Loss on the way: the host throws away part of its video datagrams after parity, the device
+ * repairs, asks and waits as real ones do (GameStream §9.5, §9.7).
+ */
+import { describe, expect, test } from 'bun:test';
+import { statisticsOf } from '../peers/moonlight/statistics.ts';
+import type { RunningStream, StreamOptions } from '../peers/moonlight/stream.ts';
+import { HostProcess } from './host-process.ts';
+
+/**
+ * A round is a request, one frame that was already under way, and the answer; a busy machine may
+ * have two more under way.
+ */
+const ROUND_FRAMES_MAX = 4;
+
+interface Outage {
+  /** Last frame that was lost before pictures came back. */
+  readonly lastLost: number;
+  /** First frame that was shown again. */
+  readonly resumedAt: number;
+  readonly resumedType: number;
+}
+
+/** Stretches without pictures that are over. */
+function outagesOf(stream: RunningStream): Outage[] {
+  const outages: Outage[] = [];
+  const { frames } = stream.video;
+  let lastLost = 0;
+  let isFrozen = false;
+  for (const [position, frame] of frames.entries()) {
+    const before = frames[position - 1]?.index ?? 0;
+    if (frame.index > before + 1) {
+      lastLost = frame.index - 1;
+      isFrozen = true;
+    }
+    if (!frame.isShown) continue;
+    if (isFrozen) outages.push({ lastLost, resumedAt: frame.index, resumedType: frame.type });
+    isFrozen = false;
+  }
+  return outages;
+}
+
+/** Distances in frames between one IDR and the next. */
+function keyDistances(stream: RunningStream): number[] {
+  const keys = stream.video.frames.filter((frame) => frame.isKey).map((frame) => frame.index);
+  return keys.slice(1).map((index, position) => index - (keys[position] ?? 0));
+}
+
+async function streamFor(
+  dropPct: number,
+  durationMs: number,
+  wish: Partial<StreamOptions> = {},
+): Promise<RunningStream> {
+  const host = await HostProcess.start({ env: { PUNKTFUNK_VIDEO_DROP: String(dropPct) } });
+  try {
+    const device = await host.pairedDevice();
+    const stream = await device.stream(wish);
+    await stream.until(() => false, durationMs);
+    expect(stream.end).toBeNull();
+    await stream.stop();
+    return stream;
+  } finally {
+    await host.dispose();
+  }
+}
+
+describe('with 5 % of the datagrams lost', () => {
+  test('20 s bring at least 99 % of the frames intact through parity', async () => {
+    const stream = await streamFor(5, 20_000);
+    const figures = statisticsOf(stream);
+    const sent = figures.lastIndex ?? 0;
+    expect(sent).toBeGreaterThan(500);
+    expect(figures.recoveredFrames).toBeGreaterThan(20);
+    expect(figures.frames / sent).toBeGreaterThanOrEqual(0.99);
+    expect(figures.lint).toEqual({});
+  });
+});
+
+describe('with 15 % of the datagrams lost', () => {
+  test('the picture comes back within one round of invalidation, without IDRs', async () => {
+    // Without parity every lost data shard is a lost frame: many rounds in a short time.
+    const wish = { videoSins: { ignoreParity: true }, wantsInvalidation: true };
+    const stream = await streamFor(15, 6000, wish);
+    expect(stream.handshake.description.canInvalidate).toBe(true);
+    const outages = outagesOf(stream);
+    expect(outages.length).toBeGreaterThan(10);
+    const rounds = outages.map((outage) => outage.resumedAt - outage.lastLost);
+    expect(Math.max(...rounds)).toBeLessThanOrEqual(ROUND_FRAMES_MAX);
+    expect(outages.filter((outage) => outage.resumedType === 5).length).toBeGreaterThan(5);
+    expect(keyDistances(stream).every((distance) => distance >= 2)).toBe(true);
+    expect(stream.video.lint.size).toBe(0);
+  });
+
+  test('the picture comes back within one round of IDR, never two IDRs within two frames', async () => {
+    const wish = { videoSins: { ignoreParity: true }, wantsInvalidation: false };
+    const stream = await streamFor(15, 6000, wish);
+    const outages = outagesOf(stream);
+    expect(outages.length).toBeGreaterThan(10);
+    expect(outages.every((outage) => outage.resumedType === 2)).toBe(true);
+    const distances = keyDistances(stream);
+    expect(distances.length).toBeGreaterThan(10);
+    expect(Math.min(...distances)).toBeGreaterThanOrEqual(2);
+    const rounds = outages.map((outage) => outage.resumedAt - outage.lastLost);
+    expect(Math.max(...rounds)).toBeLessThanOrEqual(ROUND_FRAMES_MAX + 2);
+  });
+});
