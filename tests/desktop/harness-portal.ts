@@ -6,7 +6,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DbusConnection } from '../../src/desktop/dbus/index.ts';
-import { startSway, type SwayDesktop, swaySkipReason } from './harness.ts';
+import { type SwayDesktop, startSway, swaySkipReason } from './harness.ts';
 import { type SessionProcess, waitUntil } from './harness-session.ts';
 import { compileC, compilerSkipReason } from './native-program.ts';
 
@@ -46,7 +46,7 @@ export async function startPortal(): Promise<PortalDesktop> {
       join('home', '.config', 'xdg-desktop-portal-wlr', 'config'),
       '[screencast]\nchooser_type=none\noutput_name=HEADLESS-1\nmax_fps=60\n',
     );
-    const backend = sway.spawn([BACKEND, '-l', 'DEBUG'], { env: { LD_PRELOAD: preload } });
+    const backend = sway.spawn([BACKEND, '-l', 'INFO'], { env: { LD_PRELOAD: preload } });
     const bus = await DbusConnection.open(session.busAddress);
     await waitForName(bus, BACKEND_NAME, backend);
     // The portal looks at the process of its caller, which is this one.

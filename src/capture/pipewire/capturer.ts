@@ -23,7 +23,7 @@ import type { CaptureResult, Capturer, CaptureSource, MemoryFrame } from '../por
 import { frameOfBuffer } from './buffer-frame.ts';
 import { agreedVideoFormat, videoAnswers, videoOffers } from './negotiation.ts';
 
-/** A source that shows nothing for this long after opening is broken, not idle. */
+/** A source that does not come to life for this long after opening is broken, not idle. */
 export const FIRST_FRAME_TIMEOUT_MS = 10_000;
 /** Buffers without a picture that are skipped in one `next`. */
 const SKIPPED_MAX = 64;
@@ -103,7 +103,7 @@ class PipewireCapturer implements Capturer {
       const frame = this.#newestFrame();
       if (frame) return { kind: 'frame', frame };
       const nowNs = monotonicNs();
-      if (!this.#hasFrame && nowNs > this.#firstFrameByNs) {
+      if (!this.#hasFrame && nowNs > this.#firstFrameByNs && this.#owesFrame()) {
         this.#lose(this.#silenceCause());
         continue;
       }
@@ -115,7 +115,7 @@ class PipewireCapturer implements Capturer {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#held = null;
+    this.#giveBack();
     this.#loop.close();
   }
 
@@ -207,6 +207,14 @@ class PipewireCapturer implements Capturer {
 
   #lose(cause: string): void {
     this.#lost ??= cause;
+  }
+
+  /**
+   * Whether silence is a fault. A running stream of an existing screen may owe nothing: the wlroots
+   * portal sends a new consumer its first picture only when something moves.
+   */
+  #owesFrame(): boolean {
+    return this.#source.fixedSize || this.#stream.state !== 'streaming' || this.#format === null;
   }
 
   /** Says how far the stream came before it fell silent. */
