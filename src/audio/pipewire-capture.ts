@@ -78,6 +78,8 @@ class PipewireCapture implements AudioCapture {
 
   read(into: Float32Array, timeoutMs: number): boolean {
     const deadlineMs = performance.now() + timeoutMs;
+    // PipeWire is always heard, also when there is sound already or no time to wait.
+    this.#loop.iterate(0);
     while (!this.#ring.take(into)) {
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0 || this.lost() !== null) return false;
