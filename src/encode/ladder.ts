@@ -33,6 +33,8 @@ export interface EncoderLadder {
   readonly rung: EncoderRung | null;
   /** One line for logs and status. */
   readonly detail: string;
+  /** Why nothing can be encoded, with what helps; null while a rung works. */
+  readonly problem: string | null;
   /** Better rungs and why they are not used, best first. */
   readonly betterRungs: readonly MissingRung[];
   /** Codecs to announce to devices: exactly what the rung encodes. */
@@ -75,14 +77,15 @@ export function climbEncoderLadder(
     const result = rung.probe();
     if (result.available) {
       const detail = `${rung.name}: ${result.detail}`;
-      return { rung, detail, betterRungs, codecs: rung.codecs };
+      return { rung, detail, problem: null, betterRungs, codecs: rung.codecs };
     }
     const { missing, remedy } = result;
     failed.push({ rung: rung.name, missing, remedy });
     betterRungs.push({ rung: rung.name, missing, remedy });
   }
-  const reasons = failed.map(({ rung, missing }) => `${rung}: ${missing}`).join('; ');
-  return { rung: null, detail: `no encoder works (${reasons})`, betterRungs, codecs: [] };
+  const remedy = failed[0]?.remedy ?? 'use a build with an encoder';
+  const problem = `no video encoder works (${remedy})`;
+  return { rung: null, detail: 'no video encoder works', problem, betterRungs, codecs: [] };
 }
 
 /** The rung of that name, for a worker that was told which one to open. */

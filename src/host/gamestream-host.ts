@@ -31,8 +31,6 @@ export interface GameStreamHostParts {
   readonly configDir: string;
   /** The desktop that would be streamed takes touch contacts as they are. */
   takesTouch(): boolean;
-  /** Looks anew at what runs on this machine; desktops come and go. */
-  refresh(): Promise<void>;
   ports(): MediaPorts & { readonly http: number; readonly https: number; readonly rtsp: number };
   apps(): readonly AppEntry[];
   nowMs(): number;
@@ -48,11 +46,12 @@ export function nvHttpHost(parts: GameStreamHostParts): NvHttpHost {
     context: Parameters<NvHttpHost['launch']>[1],
   ): ReturnType<NvHttpHost['launch']> => {
     const { device, peerAddress } = context;
-    await parts.refresh();
+    const obstacle = await desk.obstacle(kind, request.appId);
     const admitted = desk.admit(device.fingerprint, kind, request.appId);
-    if (!admitted.ok) {
-      log.info(`${kind} refused`, { device: device.name, reason: admitted.message });
-      return admitted;
+    const refused = admitted.ok ? obstacle : admitted;
+    if (refused) {
+      log.info(`${kind} refused`, { device: device.name, reason: refused.message });
+      return refused;
     }
     if (kind === 'launch') desk.reserve(request.appId, device.fingerprint);
     const rtspSealed = request.speaksSealedRtsp;

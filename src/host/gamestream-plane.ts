@@ -46,7 +46,6 @@ export interface GameStreamPlaneOptions {
   readonly hostName: string;
   readonly apps: AppsFile['list'];
   readonly takesTouch: () => boolean;
-  readonly refresh: () => Promise<void>;
   readonly warn: (sentence: string) => void;
 }
 
@@ -99,7 +98,6 @@ export async function startGameStreamPlane(
       ports: () => ports,
       apps: options.apps,
       takesTouch: options.takesTouch,
-      refresh: options.refresh,
       nowMs,
       expect: (session, launch, details) => {
         options.media.expect(session, launch, details.usesSessionIds);

@@ -13,7 +13,12 @@ import { logger } from '../platform/log.ts';
 import { formatMode } from '../session/mode.ts';
 import type { SessionOffer } from '../session/offer.ts';
 import type { GameStreamPacketFormat } from '../session/plan.ts';
-import { type HostCapabilities, planSession, type SessionPolicy } from '../session/plan-session.ts';
+import {
+  type HostCapabilities,
+  planSession,
+  type SessionPolicy,
+  streamingProblem,
+} from '../session/plan-session.ts';
 import { AppSlot } from './app-slot.ts';
 import type { DisplayLeases } from './display-leases.ts';
 import type { SpawnWorker } from './media-worker.ts';
@@ -129,6 +134,17 @@ export class SessionDesk {
     return this.#objection(fingerprint) ?? { ok: true };
   }
 
+  /**
+   * Why this machine, as it is now, has no stream to give: said before a device is let in, because
+   * one that was let in shows a refusal of ANNOUNCE only as a failed connection.
+   */
+  async obstacle(kind: 'launch' | 'resume', appId: number): Promise<Refusal | null> {
+    const capabilities = await this.#options.capabilities();
+    const app = kind === 'resume' ? this.#slot.entry : this.#find(appId);
+    const problem = streamingProblem(capabilities, this.#policyOf(app));
+    return problem === null ? null : refuse(503, `This host cannot stream: ${problem}`);
+  }
+
   /** The device was let in with `/launch`: the host is busy with this app from now on. */
   reserve(appId: number, fingerprint: string): void {
     this.#slot.reserve(this.#find(appId) ?? DESKTOP_APP, fingerprint);
@@ -199,11 +215,10 @@ export class SessionDesk {
     if (!app || epoch !== this.#epoch) return refuse(503, 'No app is running');
     const late = this.#objection(fingerprint);
     if (late) return late;
-    const { policy } = this.#options;
     const planned = planSession(
       { ...offer, appId: app.id },
       capabilities,
-      app.compositor === undefined ? policy : { ...policy, compositor: app.compositor },
+      this.#policyOf(app),
       randomUUID().slice(0, 8),
     );
     if (!planned.ok) return refuse(planned.code === 'codec' ? 400 : 503, planned.reason);
@@ -314,6 +329,11 @@ export class SessionDesk {
 
   #hasOnlyReserved(fingerprint: string): boolean {
     return !this.#session && this.#startCount === 0 && this.#slot.isReservedBy(fingerprint);
+  }
+
+  #policyOf(app: AppEntry | null | undefined): SessionPolicy {
+    const { policy } = this.#options;
+    return app?.compositor === undefined ? policy : { ...policy, compositor: app.compositor };
   }
 
   #find(appId: number): AppEntry | undefined {

@@ -64,7 +64,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   await undoEarlierRun(journal, warn);
   const apps = loadApps(paths.appsFile, warn);
   const ladder = climbEncoderLadder(settings.encoder);
-  if (!ladder.rung) warn(`${ladder.detail}; devices cannot stream`);
+  if (ladder.problem !== null) warn(`devices cannot stream: ${ladder.problem}`);
   const backends = desktopBackends(options, journal);
   let displays = await probeDisplays(backends);
   let sound = probeSound(paths.runtimeDir);
@@ -100,6 +100,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       await refresh();
       return {
         encoders: encoderCapabilities(ladder),
+        ...(ladder.problem === null ? {} : { encoderProblem: ladder.problem }),
         displays: displays.displays,
         hasSound: sound.available,
       };
@@ -143,7 +144,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         apps: apps.list,
         // Only GNOME's interface takes touch contacts as they are.
         takesTouch: () => captureReport(settings.source, displays).taken === 'mutter',
-        refresh,
       });
     }
     management = await startManagement({

@@ -25,6 +25,8 @@ export interface HostCapabilities {
     readonly sources: readonly DisplaySource[];
   }[];
   readonly hasSound: boolean;
+  /** Why `encoders` is empty and what helps; absent while there is one. */
+  readonly encoderProblem?: string;
 }
 
 export interface SessionPolicy {
@@ -39,7 +41,11 @@ export interface SessionPolicy {
 
 export type PlanResult =
   | { readonly ok: true; readonly plan: SessionPlan }
-  | { readonly ok: false; readonly code: 'codec' | 'mode' | 'display'; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly code: 'codec' | 'mode' | 'display' | 'encoder';
+      readonly reason: string;
+    };
 
 const SOURCE_ORDER: readonly DisplaySource[] = ['virtual', 'portal', 'synthetic'];
 const FPS_MAX = 240;
@@ -64,6 +70,18 @@ const AUDIO_SHAPES: Record<
   },
 };
 
+/** Why no device can be given any stream right now, with what helps; null when one can. */
+export function streamingProblem(
+  capabilities: HostCapabilities,
+  policy: SessionPolicy,
+): string | null {
+  if (capabilities.encoders.length === 0) {
+    return capabilities.encoderProblem ?? 'no video encoder works on this host';
+  }
+  const display = findDisplay(capabilities, policy);
+  return typeof display === 'string' ? display : null;
+}
+
 export function planSession(
   offer: SessionOffer,
   capabilities: HostCapabilities,
@@ -73,6 +91,10 @@ export function planSession(
   const notes: string[] = [];
   const refusedMode = modeProblem(offer);
   if (refusedMode) return { ok: false, code: 'mode', reason: refusedMode };
+  if (capabilities.encoders.length === 0) {
+    const reason = streamingProblem(capabilities, policy) ?? '';
+    return { ok: false, code: 'encoder', reason };
+  }
   const display = planDisplay(offer, capabilities, policy, notes);
   if (typeof display === 'string') return { ok: false, code: 'display', reason: display };
   const video = planVideo(offer, capabilities, policy, notes);
@@ -111,7 +133,26 @@ function planDisplay(
   policy: SessionPolicy,
   notes: string[],
 ): DisplayPlan | string {
-  const { mode } = offer.video;
+  const found = findDisplay(capabilities, policy);
+  if (typeof found === 'string') return found;
+  const { source, backend } = found;
+  if (source === 'synthetic' && policy.source === 'auto') {
+    notes.push('no desktop was found; the test card is streamed');
+  }
+  const mirrored = source === 'mirror' && policy.mirrorOutput !== undefined;
+  return {
+    source,
+    backend,
+    mode: offer.video.mode,
+    ...(mirrored ? { outputName: policy.mirrorOutput as string } : {}),
+  };
+}
+
+/** The best source that the owner allows and a desktop offers, or why there is none. */
+function findDisplay(
+  capabilities: HostCapabilities,
+  policy: SessionPolicy,
+): Pick<DisplayPlan, 'source' | 'backend'> | string {
   const wanted = policy.source === 'auto' ? SOURCE_ORDER : [policy.source];
   for (const source of wanted) {
     const found = capabilities.displays.find(
@@ -119,21 +160,11 @@ function planDisplay(
         sources.includes(source) &&
         (policy.compositor === undefined || policy.compositor === backend),
     );
-    if (!found) continue;
-    if (source === 'synthetic' && policy.source === 'auto') {
-      notes.push('no desktop was found; the test card is streamed');
-    }
-    const mirrored = source === 'mirror' && policy.mirrorOutput !== undefined;
-    return {
-      source,
-      backend: found.backend,
-      mode,
-      ...(mirrored ? { outputName: policy.mirrorOutput as string } : {}),
-    };
+    if (found) return { source, backend: found.backend };
   }
   const pinned =
     policy.compositor === undefined ? '' : ` on ${policy.compositor}, as the app asks,`;
-  return `no desktop${pinned} offers the source "${policy.source}" for ${formatMode(mode)}`;
+  return `no desktop${pinned} offers the source "${policy.source}"`;
 }
 
 function planVideo(

@@ -49,7 +49,13 @@ describe('encoder ladder', () => {
     const ladder = climbEncoderLadder('addon-x264', rungs);
     expect(ladder.rung).toBeNull();
     expect(ladder.codecs).toEqual([]);
-    expect(ladder.detail).toBe('no encoder works (addon-x264: not in this build (slim))');
+    expect(ladder.detail).toBe('no video encoder works');
+    expect(ladder.problem).toBe('no video encoder works (repair addon-x264)');
+    expect(ladder.betterRungs).toContainEqual({
+      rung: 'addon-x264',
+      missing: 'not in this build (slim)',
+      remedy: 'repair addon-x264',
+    });
     expect(rungs[0]?.probes).toBe(0);
   });
 

@@ -14,7 +14,7 @@ import {
   rtspHost,
 } from '../../src/host/gamestream-host.ts';
 import type { PairedDevice } from '../../src/trust/device-record.ts';
-import { BED, DeskRig, FORMAT, GAME, offerOf, SOFA, until } from './desk-rig.ts';
+import { BED, CAPABILITIES, DeskRig, FORMAT, GAME, offerOf, SOFA, until } from './desk-rig.ts';
 
 const DETAILS: AnnounceDetails = {
   controlV2: true,
@@ -81,7 +81,6 @@ function build(secondClient: 'replace' | 'refuse' = 'replace'): void {
     tagDscp: true,
     configDir: rig.dir,
     takesTouch: () => false,
-    refresh: async () => {},
     ports: () => ({ video: 1, control: 2, audio: 3, http: 4, https: 5, rtsp: 6 }),
     apps: () => rig.apps,
     nowMs: () => nowMs,
@@ -160,6 +159,45 @@ describe('launch and resume', () => {
 
     expect(await enter('resume', BED)).toMatchObject({ ok: false, status: 503 });
     expect(rig.desk.session?.isOver).toBe(false);
+  });
+
+  test.each([
+    [
+      'no encoder',
+      { encoders: [], encoderProblem: 'no encoder (apt install x)' },
+      'no encoder (apt',
+    ],
+    ['no desktop', { displays: [] }, 'no desktop offers the source "virtual"'],
+  ] as const)('a machine with %s says so at the launch and stays free', async (_, lack, why) => {
+    rig.capabilities = async () => ({ ...CAPABILITIES, ...lack });
+
+    const answer = await enter('launch', SOFA);
+
+    expect(answer).toMatchObject({ ok: false, status: 503 });
+    expect(answer.ok ? '' : answer.message).toStartWith(`This host cannot stream: ${why}`);
+    expect(web.runningAppId()).toBe(0);
+    expect(launches.size).toBe(0);
+  });
+
+  test('what is missing when a device resumes is said there; the app goes on', async () => {
+    await enter('launch', SOFA, 7);
+    await announce(SOFA);
+    await rig.desk.endSession('drop', 'test');
+    rig.capabilities = async () => ({ ...CAPABILITIES, displays: [] });
+
+    expect(await enter('resume', SOFA)).toMatchObject({ ok: false, status: 503 });
+    expect(web.runningAppId()).toBe(7);
+  });
+
+  test('an app that is pinned to a desktop which does not run is refused at the launch', async () => {
+    rig.apps = [{ ...GAME, compositor: 'mutter' }];
+
+    expect(await enter('launch', SOFA, 7)).toEqual({
+      ok: false,
+      status: 503,
+      message:
+        'This host cannot stream: no desktop on mutter, as the app asks, offers the source "virtual"',
+    });
   });
 
   test('a resume names no app that matters', async () => {

@@ -134,11 +134,14 @@ describe('rung reports', () => {
   test('the encoder names its rung once and lists the better ones', () => {
     const better = [{ rung: 'gpu', missing: 'not in this version', remedy: 'none' }];
     const rung = { name: 'x264' } as never;
+    const ladder = { betterRungs: better, codecs: [], problem: null };
+    expect(encoderReport({ ...ladder, rung, detail: 'x264: libx264.so.164' })).toEqual({
+      taken: 'x264',
+      detail: 'libx264.so.164',
+      refused: better,
+    });
     expect(
-      encoderReport({ rung, detail: 'x264: libx264.so.164', betterRungs: better, codecs: [] }),
-    ).toEqual({ taken: 'x264', detail: 'libx264.so.164', refused: better });
-    expect(
-      encoderReport({ rung: null, detail: 'no encoder works', betterRungs: [], codecs: [] }),
+      encoderReport({ ...ladder, rung: null, detail: 'no encoder works', betterRungs: [] }),
     ).toEqual({ taken: null, detail: 'no encoder works', refused: [] });
   });
 

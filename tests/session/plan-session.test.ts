@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'bun:test';
 import { parseMode } from '../../src/session/mode.ts';
 import type { SessionOffer } from '../../src/session/offer.ts';
-import { type HostCapabilities, planSession } from '../../src/session/plan-session.ts';
+import {
+  type HostCapabilities,
+  planSession,
+  streamingProblem,
+} from '../../src/session/plan-session.ts';
 
 const offer: SessionOffer = {
   plane: 'gamestream',
@@ -124,6 +128,20 @@ describe('planSession', () => {
       plan: { video: { bitDepth: 8, hdr: false, chroma: '420', bitrateKbps: 100_000 } },
     });
     expect(result.ok && result.plan.notes.length).toBe(3);
+  });
+
+  test('a machine without an encoder says what helps, whatever is asked for', () => {
+    const bare = { ...capabilities, encoders: [], encoderProblem: 'install one' };
+
+    for (const wish of [offer, withVideo({ codec: 'av1' })]) {
+      const result = planSession(wish, bare, policy, 's');
+      expect(result).toEqual({ ok: false, code: 'encoder', reason: 'install one' });
+    }
+    expect(streamingProblem(bare, policy)).toBe('install one');
+    expect(streamingProblem({ ...capabilities, encoders: [] }, policy)).toContain(
+      'no video encoder',
+    );
+    expect(streamingProblem(capabilities, policy)).toBeNull();
   });
 
   test('a pinned source without a backend is refused by name', () => {
