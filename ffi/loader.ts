@@ -142,20 +142,26 @@ export function openLibrary(names: readonly string[]): { name: string; handle: n
     if (known !== undefined) return { name, handle: known };
   }
   const native = nativeLoader();
-  const reasons: string[] = [];
+  let detail = 'not installed';
   for (const name of names) {
     const handle = native.dlopen(cString(name), RTLD_NOW);
     if (handle) {
       handles.set(name, handle);
       return { name, handle };
     }
-    reasons.push(String(native.dlerror() ?? 'not found'));
+    const reason = native.dlerror() ?? '';
+    // That this name does not exist is the plain case; a broken file or a lacking dependency is not.
+    if (!(reason.startsWith(`${name}: `) && reason.endsWith(': No such file or directory'))) {
+      detail = reason;
+    }
   }
-  throw new LibraryError({
-    kind: 'absent',
-    library: names[0] ?? '(no name)',
-    detail: reasons.at(-1) ?? 'no name to try',
-  });
+  throw new LibraryError({ kind: 'absent', library: stemOf(names), detail });
+}
+
+/** `libx264` for several versions of it, the exact name when only one is wanted. */
+function stemOf(names: readonly string[]): string {
+  const [first = '(no name)', ...others] = names;
+  return others.length === 0 ? first : first.replace(/\.so\b.*/, '');
 }
 
 /** Address of `symbol` in an opened library, or null when the library lacks it. */
