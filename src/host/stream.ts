@@ -9,7 +9,12 @@ import { logger } from '../platform/log.ts';
 import { formatMode } from '../session/mode.ts';
 import type { DisplayLease } from '../vdisplay/port.ts';
 import { watchHeartbeats } from './heartbeat-watch.ts';
-import { type MediaReport, MediaWorker, type SpawnWorker } from './media-worker.ts';
+import {
+  type MediaReport,
+  MediaWorker,
+  type SpawnWorker,
+  type WorkerKind,
+} from './media-worker.ts';
 import { StreamInput } from './stream-input.ts';
 import { openStreamSound, type StreamSound } from './stream-sound.ts';
 import { orAborted } from './within.ts';
@@ -127,9 +132,10 @@ class Stream implements RunningStream {
     this.#sound = openStreamSound(plan.audio, runtimeDir, this.#ports.journal);
     const orders = workerOrders(this.#setup, this.control, this.#lease.source, this.#sound.source);
     for (const order of orders) {
-      this.#workers.push(
-        new MediaWorker(this.#ports.spawn, order, (report) => this.#hear(order.kind, report)),
+      const worker: MediaWorker = new MediaWorker(this.#ports.spawn, order, (report) =>
+        this.#hear(worker.kind, report),
       );
+      this.#workers.push(worker);
     }
     const ready = this.#workers.map((worker) => worker.ready);
     await Promise.race([
@@ -160,10 +166,11 @@ class Stream implements RunningStream {
     this.#sound?.close();
   }
 
-  #hear(from: string, report: MediaReport): void {
+  #hear(from: WorkerKind, report: MediaReport): void {
     switch (report.kind) {
       case 'fact':
-        if (report.name in this.facts) Object.assign(this.facts, { [report.name]: report.value });
+        if (Object.hasOwn(this.facts, report.name))
+          Object.assign(this.facts, { [report.name]: report.value });
         log.info(report.value, { part: report.name });
         return;
       case 'first-frame':
@@ -175,10 +182,10 @@ class Stream implements RunningStream {
         void this.#findSource(report.attempt);
         return;
       case 'failed':
-        this.#fail(`${from.replace('start-', '')}: ${report.reason}`);
+        this.#fail(`${from}: ${report.reason}`);
         return;
       case 'stopped':
-        this.#fail(`the ${from.replace('start-', '')} worker ended by itself`);
+        this.#fail(`the ${from} worker ended by itself`);
         return;
       case 'ready':
         return;
