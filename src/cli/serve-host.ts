@@ -5,6 +5,7 @@ import type { SpawnWorker } from '../host/media-worker.ts';
 import { startHost } from '../host/start-host.ts';
 import { logger } from '../platform/log.ts';
 import type { CommandContext, ServeRequest } from './command.ts';
+import { ctlCommand } from './ctl-command.ts';
 import { startupReport } from './startup-report.ts';
 
 const log = logger('host');
@@ -13,8 +14,8 @@ const CLOSE_TIMEOUT_MS = 15_000;
 
 /** Resolves with the exit code after SIGINT or SIGTERM. */
 export async function serveHost(
-  { settings, paths, warnings, onFault }: ServeRequest,
-  context: Pick<CommandContext, 'env' | 'out'>,
+  { settings, origins, paths, warnings, onFault }: ServeRequest,
+  context: Pick<CommandContext, 'env' | 'out' | 'workingDir'>,
   spawn: SpawnWorker,
 ): Promise<number> {
   const host = await startHost({ settings, paths, env: context.env, spawn });
@@ -29,6 +30,13 @@ export async function serveHost(
     fingerprint: host.facts.fingerprint,
     ...host.rungs,
     pairedCount: host.pairedCount,
+    ctl: (words) =>
+      ctlCommand(words, {
+        executable: BUILD.kind === 'source' ? null : process.execPath,
+        onPath: Bun.which('punktfunk'),
+        workingDir: context.workingDir,
+        chosenStateDir: origins.stateDir.kind === 'default' ? null : paths.stateDir,
+      }),
     warnings: [...warnings, ...host.warnings],
   });
   context.out(`${lines.join('\n')}\n`);

@@ -26,6 +26,8 @@ export interface StartupFacts {
   readonly encoder: RungReport;
   readonly audio: RungReport;
   readonly pairedCount: number;
+  /** What to type for `ctl` with these words, e.g. `./dist/punktfunk ctl status`. */
+  ctl(words: string): string;
   /** Sentences that the operator should read. */
   readonly warnings: readonly string[];
 }
@@ -35,7 +37,7 @@ export function startupReport(facts: StartupFacts): string[] {
   const lines = [
     `${facts.versionLine} on ${facts.hostName}`,
     gamestreamLine(facts),
-    `Management: https://127.0.0.1:${facts.mgmtPort}/api/v1, or "punktfunk ctl status"`,
+    `Management: https://127.0.0.1:${facts.mgmtPort}/api/v1, or "${facts.ctl('status')}"`,
     `Identity: ${groups(facts.fingerprint)}`,
     rungLine('Pictures', facts.capture),
     rungLine('Encoder', facts.encoder),
@@ -58,11 +60,11 @@ function gamestreamLine({ addresses, gamestreamPorts: ports, mdnsName }: Startup
   return `GameStream: ${where}; ${tcp}, ${udp}; ${named}`;
 }
 
-function pairingLine({ addresses, gamestreamPorts, pairedCount }: StartupFacts): string {
+function pairingLine({ addresses, gamestreamPorts, pairedCount, ctl }: StartupFacts): string {
   const paired = pairedCount === 1 ? '1 device is paired' : `${pairedCount} devices are paired`;
   const address = addresses[0] ?? 'the address of this machine';
   const port = gamestreamPorts?.http === 47_989 ? '' : `:${gamestreamPorts?.http}`;
-  return `Pairing: ${paired}; choose ${address}${port} in Moonlight, then run "punktfunk ctl pin PIN"`;
+  return `Pairing: ${paired}; choose ${address}${port} in Moonlight, then run "${ctl('pin PIN')}"`;
 }
 
 /** `Encoder: addon-x264, H.264 in software; not x264: libx264 is missing (install libx264-164)` */

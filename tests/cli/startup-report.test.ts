@@ -22,6 +22,7 @@ const facts: StartupFacts = {
   encoder: { taken: 'x264', detail: 'system libx264', refused: [] },
   audio: { taken: null, detail: 'silence', refused: [] },
   pairedCount: 1,
+  ctl: (words) => `./dist/punktfunk ctl ${words}`,
   warnings: [],
 };
 
@@ -30,12 +31,12 @@ describe('the start-up report', () => {
     expect(startupReport(facts)).toEqual([
       'punktfunk 0.1.0 (full build) on gaming-pc',
       'GameStream: 192.168.1.5, fd00::5; TCP 47984, 47989, 48010, UDP 47998-48000; announced as gaming-pc',
-      'Management: https://127.0.0.1:47990/api/v1, or "punktfunk ctl status"',
+      'Management: https://127.0.0.1:47990/api/v1, or "./dist/punktfunk ctl status"',
       'Identity: 01234567 89abcdef 01234567 89abcdef 01234567 89abcdef 01234567 89abcdef',
       'Pictures: synthetic, test card; not virtual: no desktop runs (start sway or GNOME)',
       'Encoder: x264, system libx264',
       'Sound: none, silence',
-      'Pairing: 1 device is paired; choose 192.168.1.5 in Moonlight, then run "punktfunk ctl pin PIN"',
+      'Pairing: 1 device is paired; choose 192.168.1.5 in Moonlight, then run "./dist/punktfunk ctl pin PIN"',
     ]);
   });
 
