@@ -63,6 +63,8 @@ class Multistream implements OpusMultistreamEncoder {
   readonly #streams: readonly StreamEncoder[];
   readonly #channels: number;
   readonly #packet: Uint8Array;
+  /** The last packet; packets of a stream have one size. */
+  #view: Uint8Array = new Uint8Array(0);
 
   constructor(streams: readonly StreamEncoder[], channels: number, frames: number) {
     this.#streams = streams;
@@ -72,6 +74,8 @@ class Multistream implements OpusMultistreamEncoder {
   }
 
   encode(interleaved: Float32Array): Uint8Array {
+    const [only, another] = this.#streams;
+    if (only && !another) return only.encoder.encodeFloat(interleaved);
     const last = this.#streams.length - 1;
     let end = 0;
     for (let index = 0; index <= last; index += 1) {
@@ -81,7 +85,8 @@ class Multistream implements OpusMultistreamEncoder {
       const packet = stream.encoder.encodeFloat(stream.pcm);
       end = index === last ? this.#append(packet, end) : this.#appendSelfDelimited(packet, end);
     }
-    return this.#packet.subarray(0, end);
+    if (this.#view.length !== end) this.#view = this.#packet.subarray(0, end);
+    return this.#view;
   }
 
   close(): void {
@@ -90,10 +95,6 @@ class Multistream implements OpusMultistreamEncoder {
 
   #gather({ pcm, firstChannel, encoder }: StreamEncoder, interleaved: Float32Array): void {
     const channels = encoder.channels;
-    if (channels === this.#channels) {
-      pcm.set(interleaved.subarray(0, pcm.length));
-      return;
-    }
     for (let frame = 0, at = 0; frame < this.framesPerPacket; frame += 1) {
       const source = frame * this.#channels + firstChannel;
       for (let channel = 0; channel < channels; channel += 1, at += 1) {

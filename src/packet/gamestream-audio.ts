@@ -59,7 +59,8 @@ export class AudioPacketizer {
   readonly #kernel: ParityKernel;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #slots: Uint8Array[];
+  /** Datagram of each slot as last sent. */
+  readonly #views: Uint8Array[] = [];
   readonly #durationMs: number;
   readonly #sealing: AudioSealing | null;
   readonly #iv = new Uint8Array(16);
@@ -90,9 +91,6 @@ export class AudioPacketizer {
     this.#kernel = kernel;
     this.#bytes = new Uint8Array(memory);
     this.#view = new DataView(memory);
-    this.#slots = Array.from({ length: SLOT_COUNT }, (_, slot) =>
-      this.#bytes.subarray(slotOffset(slot), slotOffset(slot) + SLOT_BYTES),
-    );
     this.#durationMs = options.durationMs;
     this.#sealing = options.sealing;
     this.#sequence = options.firstSequence ?? 0;
@@ -123,7 +121,14 @@ export class AudioPacketizer {
   /** Datagram `index` of the last `push`; valid until the next one. */
   datagram(index: number): Uint8Array {
     const slot = this.#first + index;
-    return (this.#slots[slot] ?? this.#bytes).subarray(0, this.#lengths[slot]);
+    const length = this.#lengths[slot] ?? 0;
+    let view = this.#views[slot];
+    if (view?.length !== length) {
+      // Packets of a stream have one size: views are made once, not 200 times a second.
+      view = this.#bytes.subarray(slotOffset(slot), slotOffset(slot) + length);
+      this.#views[slot] = view;
+    }
+    return view;
   }
 
   #finishBlock(): number {
