@@ -13,27 +13,30 @@ import { elementBodies, elementText, rootStatus } from './moonlight/xml.ts';
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 test('ANNOUNCE has every attribute once, in order, a space before each end of line', () => {
-  const body = announceBody({
-    hostAddress: '192.0.2.7',
-    width: 1280,
-    height: 720,
-    fps: 60,
-    encryption: 1,
-    deviceFeatures: 3,
-    packetSize: 1392,
-    bitrateKbps: 10_000,
-    isRemote: false,
-    bitStreamFormat: 0,
-    isTenBit: false,
-    isFullChroma: false,
-    cscMode: 2,
-    slices: 1,
-    referenceFrames: 1,
-    channels: 2,
-    isHighAudio: false,
-    packetDurationMs: 5,
-    wantsSealedAudio: true,
-  });
+  const body = announceBody(
+    {
+      hostAddress: '192.0.2.7',
+      width: 1280,
+      height: 720,
+      fps: 60,
+      encryption: 1,
+      deviceFeatures: 3,
+      packetSize: 1392,
+      bitrateKbps: 10_000,
+      isRemote: false,
+      bitStreamFormat: 0,
+      isTenBit: false,
+      isFullChroma: false,
+      cscMode: 2,
+      slices: 1,
+      referenceFrames: 1,
+      channels: 2,
+      isHighAudio: false,
+      packetDurationMs: 5,
+      wantsSealedAudio: true,
+    },
+    47_998,
+  );
   expect(body.startsWith('v=0\r\no=android 0 14 IN IPv4 192.0.2.7\r\ns=NVIDIA')).toBe(true);
   expect(body.endsWith('t=0 0\r\nm=video 47998  \r\n')).toBe(true);
   const attributes = body.split('\r\n').filter((line) => line.startsWith('a='));

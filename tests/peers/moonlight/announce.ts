@@ -41,7 +41,8 @@ export function channelMaskOf(channels: 2 | 6 | 8): number {
   return CHANNEL_MASKS[channels];
 }
 
-export function announceBody(offer: AnnounceOffer): string {
+/** @param videoPort what the SETUP of video named */
+export function announceBody(offer: AnnounceOffer, videoPort: number): string {
   const bitrate = Math.min(
     Math.trunc(offer.bitrateKbps * 0.8) - (offer.isRemote ? 500 : 0),
     BITRATE_MAX_KBPS,
@@ -95,6 +96,6 @@ export function announceBody(offer: AnnounceOffer): string {
     's=NVIDIA Streaming Client\r\n',
     ...attributes.map(([name, value]) => `a=${name}:${value} \r\n`),
     't=0 0\r\n',
-    'm=video 47998  \r\n',
+    `m=video ${videoPort}  \r\n`,
   ].join('');
 }

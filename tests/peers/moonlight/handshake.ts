@@ -94,7 +94,7 @@ export async function rtspHandshake(
   if (options.stopAfter === 'SETUP') return null;
 
   const offer = options.offer(description);
-  const body = announceBody(offer);
+  const body = announceBody(offer, portOf(video));
   await step(
     'ANNOUNCE',
     CONTROL_TARGET,
