@@ -19,10 +19,10 @@ const RING_MS = 90;
  */
 const QUANTUM_FRAMES = 256;
 /**
- * Portions that PipeWire keeps for this thread while it encodes, sends or is not scheduled. With the
- * library's own choice of one or two, whatever comes meanwhile is lost.
+ * Portions that PipeWire keeps for this thread while it encodes, sends or is not scheduled; what
+ * comes when they are full is lost. PipeWire takes the least that is allowed, by itself one or two.
  */
-const PORTIONS = { wanted: 16, min: 4, max: 32 } as const;
+const PORTIONS = { wanted: 16, min: 16, max: 32 } as const;
 /** Frames of one portion: PipeWire's largest quantum, and what it may settle for. */
 const PORTION_FRAMES = { wanted: 8192, min: 64, max: 65_536 } as const;
 const SAMPLE_BYTES = 4;
