@@ -1,26 +1,43 @@
 /** `serve` after its preparations: starts the host, prints where it is, waits for a signal. */
+import { constants } from 'node:os';
 import { BUILD, versionLine } from '../config/build-info.ts';
 import { portFamily } from '../config/ports.ts';
 import type { SpawnWorker } from '../host/media-worker.ts';
-import { startHost } from '../host/start-host.ts';
+import { type RunningHost, startHost } from '../host/start-host.ts';
+import { elapsedFirst } from '../host/within.ts';
 import { logger } from '../platform/log.ts';
 import type { CommandContext, ServeRequest } from './command.ts';
-import { ctlCommand } from './ctl-command.ts';
 import { startupReport } from './startup-report.ts';
 
 const log = logger('host');
-/** A second signal, or a host that does not end in this time, ends the process. */
+/** A host that does not end in this time is left to its journal. */
 const CLOSE_TIMEOUT_MS = 15_000;
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Resolves with the exit code after SIGINT or SIGTERM. */
+/** Resolves with the exit code after SIGINT, SIGTERM or SIGHUP; a second one ends at once. */
 export async function serveHost(
-  { settings, origins, paths, warnings, onFault }: ServeRequest,
-  context: Pick<CommandContext, 'env' | 'out' | 'workingDir'>,
+  request: ServeRequest,
+  context: Pick<CommandContext, 'env' | 'out'>,
   spawn: SpawnWorker,
 ): Promise<number> {
-  const host = await startHost({ settings, paths, env: context.env, spawn });
-  onFault(() => host.close());
-  const lines = startupReport({
+  const { settings, paths, onFault } = request;
+  const stop = stopSignal();
+  try {
+    const host = await startHost({ settings, paths, env: context.env, spawn });
+    onFault(() => host.close());
+    if (!stop.isHeard()) context.out(`${reportLines(host, request).join('\n')}\n`);
+    await stop.heard;
+    log.info('shutting down');
+    if (!(await elapsedFirst(CLOSE_TIMEOUT_MS, host.close()))) return 0;
+    log.error('the host did not end in time; what is left is put back at the next start');
+    return 1;
+  } finally {
+    stop.remove();
+  }
+}
+
+function reportLines(host: RunningHost, { settings, warnings }: ServeRequest): string[] {
+  return startupReport({
     versionLine: versionLine(BUILD),
     hostName: host.facts.hostname,
     addresses: host.addresses,
@@ -30,37 +47,31 @@ export async function serveHost(
     fingerprint: host.facts.fingerprint,
     ...host.rungs,
     pairedCount: host.pairedCount,
-    ctl: (words) =>
-      ctlCommand(words, {
-        executable: BUILD.kind === 'source' ? null : process.execPath,
-        onPath: Bun.which('punktfunk'),
-        workingDir: context.workingDir,
-        chosenStateDir: origins.stateDir.kind === 'default' ? null : paths.stateDir,
-      }),
     warnings: [...warnings, ...host.warnings],
   });
-  context.out(`${lines.join('\n')}\n`);
-  await firstSignal();
-  log.info('shutting down');
-  const timeout = new Promise<'late'>((resolve) => {
-    setTimeout(() => resolve('late'), CLOSE_TIMEOUT_MS).unref();
-  });
-  const outcome = await Promise.race([host.close(), timeout]);
-  if (outcome === 'late') {
-    log.error('the host did not end in time; what is left is put back at the next start');
-    return 1;
-  }
-  return 0;
 }
 
-function firstSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => {
-        // The same signal again ends the process at once.
-        process.once(signal, () => process.exit(130));
-        resolve();
-      });
-    }
-  });
+interface StopSignal {
+  readonly heard: Promise<void>;
+  isHeard(): boolean;
+  remove(): void;
+}
+
+/** Listens from now on: a signal during the start is not lost, and the start is not cut in two. */
+function stopSignal(): StopSignal {
+  const heard = Promise.withResolvers<void>();
+  let isHeard = false;
+  const hear = (signal: NodeJS.Signals): void => {
+    if (isHeard) process.exit(128 + constants.signals[signal]);
+    isHeard = true;
+    heard.resolve();
+  };
+  for (const signal of STOP_SIGNALS) process.on(signal, hear);
+  return {
+    heard: heard.promise,
+    isHeard: () => isHeard,
+    remove() {
+      for (const signal of STOP_SIGNALS) process.off(signal, hear);
+    },
+  };
 }
