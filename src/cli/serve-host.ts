@@ -7,6 +7,7 @@ import { type RunningHost, startHost } from '../host/start-host.ts';
 import { elapsedFirst } from '../host/within.ts';
 import { logger } from '../platform/log.ts';
 import type { CommandContext, ServeRequest } from './command.ts';
+import { ctlCommand } from './ctl-command.ts';
 import { startupReport } from './startup-report.ts';
 
 const log = logger('host');
@@ -17,7 +18,7 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Resolves with the exit code after SIGINT, SIGTERM or SIGHUP; a second one ends at once. */
 export async function serveHost(
   request: ServeRequest,
-  context: Pick<CommandContext, 'env' | 'out'>,
+  context: Pick<CommandContext, 'env' | 'out' | 'workingDir'>,
   spawn: SpawnWorker,
 ): Promise<number> {
   const { settings, paths, onFault } = request;
@@ -25,7 +26,9 @@ export async function serveHost(
   try {
     const host = await startHost({ settings, paths, env: context.env, spawn });
     onFault(() => host.close());
-    if (!stop.isHeard()) context.out(`${reportLines(host, request).join('\n')}\n`);
+    if (!stop.isHeard()) {
+      context.out(`${reportLines(host, request, context.workingDir).join('\n')}\n`);
+    }
     await stop.heard;
     log.info('shutting down');
     if (!(await elapsedFirst(CLOSE_TIMEOUT_MS, host.close()))) return 0;
@@ -36,7 +39,8 @@ export async function serveHost(
   }
 }
 
-function reportLines(host: RunningHost, { settings, warnings }: ServeRequest): string[] {
+function reportLines(host: RunningHost, request: ServeRequest, workingDir: string): string[] {
+  const { settings, origins, paths, warnings } = request;
   return startupReport({
     versionLine: versionLine(BUILD),
     hostName: host.facts.hostname,
@@ -47,6 +51,13 @@ function reportLines(host: RunningHost, { settings, warnings }: ServeRequest): s
     fingerprint: host.facts.fingerprint,
     ...host.rungs,
     pairedCount: host.pairedCount,
+    ctl: (words) =>
+      ctlCommand(words, {
+        executable: BUILD.kind === 'source' ? null : process.execPath,
+        onPath: Bun.which('punktfunk'),
+        workingDir,
+        chosenStateDir: origins.stateDir.kind === 'default' ? null : paths.stateDir,
+      }),
     warnings: [...warnings, ...host.warnings],
   });
 }
