@@ -31,6 +31,8 @@ export interface AudioLoopPorts {
   nowNs(): number;
   sleepUntilNs(deadlineNs: number): void;
   report(fact: { name: string; value: string }): void;
+  /** Called after each packet; see housekeeper.ts. */
+  housekeep?(): void;
 }
 
 export interface AudioLoopSetup {
@@ -76,6 +78,7 @@ export function runAudioLoop(
       for (let index = 0; index < count; index += 1) {
         if (ports.send(packetizer.datagram(index), address)) control.add('audioPackets');
       }
+      ports.housekeep?.();
     }
   } finally {
     source.close();

@@ -37,6 +37,8 @@ export interface PacketLoopPorts {
   nowNs(): number;
   sleepUntilNs(deadlineNs: number): void;
   report(report: WorkerReport): void;
+  /** Called after each turn; see housekeeper.ts. */
+  housekeep?(): void;
 }
 
 export interface PacketLoopSetup {
@@ -54,7 +56,10 @@ export function runPacketLoop(
   ring: FrameRingReader,
 ): void {
   const loop = new PacketLoop(setup, ports, control, ring);
-  while (control.get('stop') === 0 && loop.turn()) control.add('packetHeartbeat');
+  while (control.get('stop') === 0 && loop.turn()) {
+    control.add('packetHeartbeat');
+    ports.housekeep?.();
+  }
 }
 
 class PacketLoop {

@@ -65,6 +65,8 @@ export interface VideoLoopPorts {
   nowNs(): number;
   sleepUntilNs(deadlineNs: number): void;
   report(report: WorkerReport | CaptureLostReport): void;
+  /** Called after each turn; see housekeeper.ts. */
+  housekeep?(): void;
   /** The next source from main after a `capture-lost` report, or null after `timeoutMs`. */
   nextSource(timeoutMs: number): Promise<CaptureSource | null>;
 }
@@ -154,6 +156,7 @@ class VideoLoop {
         continue;
       }
       this.#turn();
+      this.#ports.housekeep?.();
     }
     return null;
   }

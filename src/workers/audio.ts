@@ -7,6 +7,7 @@ import { createMultistreamEncoder } from '../audio/opus-encoder.ts';
 import { bindParityKernel } from '../fec/parity-kernel.ts';
 import { AUDIO_MEMORY_BYTES, AudioPacketizer } from '../packet/gamestream-audio.ts';
 import { runAudioLoop } from '../pipeline/audio-loop.ts';
+import { makeHousekeeper } from '../pipeline/housekeeper.ts';
 import type { StartAudio, WorkerReport } from '../pipeline/messages.ts';
 import { loadParityModule } from '../pipeline/parity-module.ts';
 import { StreamControl } from '../pipeline/stream-control.ts';
@@ -44,6 +45,7 @@ async function run(order: StartAudio): Promise<void> {
       nowNs: monotonicNs,
       sleepUntilNs,
       report: (fact) => report({ kind: 'fact', ...fact }),
+      housekeep: makeHousekeeper(monotonicNs, () => Bun.gc(true)),
     },
     new StreamControl(order.control),
   );

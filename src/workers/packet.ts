@@ -5,6 +5,7 @@ import { bindParityKernel } from '../fec/parity-kernel.ts';
 import { openDatagramSender } from '../net/datagram-sender.ts';
 import { GameStreamVideoPacketizer } from '../packet/gamestream-video.ts';
 import { FrameRingReader } from '../pipeline/frame-ring.ts';
+import { makeHousekeeper } from '../pipeline/housekeeper.ts';
 import type { StartPackets, WorkerReport } from '../pipeline/messages.ts';
 import { runPacketLoop } from '../pipeline/packet-loop.ts';
 import { loadParityModule } from '../pipeline/parity-module.ts';
@@ -33,7 +34,14 @@ function run(order: StartPackets): void {
   try {
     runPacketLoop(
       order,
-      { packetizer, sender, nowNs: monotonicNs, sleepUntilNs, report },
+      {
+        packetizer,
+        sender,
+        nowNs: monotonicNs,
+        sleepUntilNs,
+        report,
+        housekeep: makeHousekeeper(monotonicNs, () => Bun.gc(true)),
+      },
       new StreamControl(order.control),
       new FrameRingReader(order.ring),
     );

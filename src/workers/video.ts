@@ -7,6 +7,7 @@ import type { CaptureSource } from '../capture/port.ts';
 import { encoderRungByName } from '../encode/ladder.ts';
 import { EncodeLoadGovernor, softwareRate } from '../encode/step-down.ts';
 import { FrameRingWriter } from '../pipeline/frame-ring.ts';
+import { makeHousekeeper } from '../pipeline/housekeeper.ts';
 import type { NewSource, StartVideo, WorkerReport } from '../pipeline/messages.ts';
 import { StreamControl } from '../pipeline/stream-control.ts';
 import { type CaptureLostReport, runVideoLoop } from '../pipeline/video-loop.ts';
@@ -79,6 +80,7 @@ async function run(order: StartVideo): Promise<void> {
       sleepUntilNs,
       report,
       nextSource,
+      housekeep: makeHousekeeper(monotonicNs, () => Bun.gc(true)),
     },
     new StreamControl(order.control),
     new FrameRingWriter(order.ring),
