@@ -23,8 +23,8 @@ export function ctlCommand(words: string, facts: CtlFacts): string {
 
 function programAs({ executable, onPath, workingDir }: CtlFacts): string {
   if (executable === null || executable === onPath) return 'punktfunk';
-  const fromHere = relative(workingDir, executable);
-  return fromHere.startsWith('..') ? executable : `./${fromHere}`;
+  const fromHere = `./${relative(workingDir, executable)}`;
+  return fromHere.startsWith('./..') || workingDir === '/' ? executable : fromHere;
 }
 
 /** As one word of a POSIX shell. */

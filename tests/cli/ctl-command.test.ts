@@ -24,8 +24,13 @@ describe('the command to type', () => {
     ],
     [
       'in a folder with a space',
-      { executable: '/home/me/my games/punktfunk', workingDir: '/' },
-      "'./home/me/my games/punktfunk' ctl status",
+      { executable: '/home/me/my games/punktfunk', workingDir: '/home/me' },
+      "'./my games/punktfunk' ctl status",
+    ],
+    [
+      'started from the root folder',
+      { executable: '/srv/punktfunk', workingDir: '/' },
+      '/srv/punktfunk ctl status',
     ],
     [
       'with a state folder of its own',
