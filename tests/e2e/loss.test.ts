@@ -76,6 +76,15 @@ describe('with 5 % of the datagrams lost', () => {
   });
 });
 
+test('with 10 % of the sound lost most of it comes back through parity', async () => {
+  const stream = await streamFor(0, 3000, { width: 640, height: 360, audioLossPct: 10 });
+  const figures = statisticsOf(stream);
+  expect(stream.audioSocket.droppedCount).toBeGreaterThan(40);
+  expect(figures.audioRecovered).toBeGreaterThan(20);
+  expect(figures.audioMissing / figures.audioPackets).toBeLessThan(0.05);
+  expect(figures.audioUnopened).toBe(0);
+});
+
 describe('with 15 % of the datagrams lost', () => {
   test('the picture comes back within one round of invalidation, without IDRs', async () => {
     // Without parity every lost data shard is a lost frame: many rounds in a short time.

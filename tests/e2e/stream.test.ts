@@ -58,6 +58,19 @@ describe('a device', () => {
     expect(data).toMatchObject([{ name: 'living room' }]);
   });
 
+  test('with another PIN than the operator types is not paired, and both are told', async () => {
+    const stranger = host.newDevice();
+    const from = host.log.length;
+    const outcome = stranger.pair({ pin: '1111' });
+    await host.waitForLog(/wants to pair/, 5000, from);
+    const { code, text: told } = await host.ctl('pin', '2222');
+    expect(await outcome).toEqual({ kind: 'wrong-pin' });
+    expect(code).toBe(1);
+    expect(told).toContain('PIN');
+    expect((await host.ctl('devices')).data).toHaveLength(1);
+    expect((await stranger.http.secure('/applist')).status.code).toBe(401);
+  });
+
   test('gets the list of apps and a picture of each', async () => {
     const apps = await device.apps();
     expect(apps.map((app) => app.title)).toEqual(['Desktop']);
