@@ -3,6 +3,7 @@ import type { RestoreJournal, UndoHandler } from '../platform/journal.ts';
 import { logger } from '../platform/log.ts';
 import { createMutterBackend } from '../vdisplay/mutter/backend.ts';
 import type { VirtualDisplayBackend } from '../vdisplay/port.ts';
+import { createPortalBackend } from '../vdisplay/portal/backend.ts';
 import { createWlrootsBackend, wlrootsUndoHandlers } from '../vdisplay/wlroots/backend.ts';
 
 export interface DesktopSettings {
@@ -11,10 +12,11 @@ export interface DesktopSettings {
     readonly waylandDisplay: string | null;
     readonly desktopRuntimeDir: string | null;
   };
+  readonly paths: { readonly stateDir: string };
 }
 
 export function desktopBackends(
-  { env, settings }: DesktopSettings,
+  { env, settings, paths }: DesktopSettings,
   journal: RestoreJournal,
 ): readonly VirtualDisplayBackend[] {
   const environment = {
@@ -26,6 +28,11 @@ export function desktopBackends(
   return [
     createWlrootsBackend({ environment, journal, log }),
     createMutterBackend({ environment, log }),
+    createPortalBackend({
+      environment,
+      restoreTokenPath: join(paths.stateDir, 'portal-permissions.json'),
+      log,
+    }),
   ];
 }
 
