@@ -1,4 +1,5 @@
 /** The display backends of this build, best first, and how to undo what they change. */
+import { join } from 'node:path';
 import type { RestoreJournal, UndoHandler } from '../platform/journal.ts';
 import { logger } from '../platform/log.ts';
 import { createMutterBackend } from '../vdisplay/mutter/backend.ts';
