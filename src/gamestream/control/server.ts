@@ -38,6 +38,7 @@ export class ControlServer {
         else this.enet.drop(peer, parts.nowMs());
       },
       message: (peer, _channel, bytes) => this.#byPeer.get(peer)?.receive(peer, bytes),
+      opens: (peer, bytes) => this.#byPeer.get(peer)?.opens(bytes) ?? false,
       isAuthentic: (peer, bytes) => this.#byPeer.get(peer)?.isAuthentic(bytes) ?? false,
       disconnected: (peer, reason) => {
         const session = this.#byPeer.get(peer);

@@ -23,7 +23,13 @@ import {
 } from './feedback.ts';
 import { type ClientMessage, decodeClientMessage } from './messages.ts';
 import { RumbleLimiter } from './rumble-limiter.ts';
-import { type ControlMessage, type ControlVariant, openControl, sealControl } from './seal.ts';
+import {
+  type ControlMessage,
+  type ControlVariant,
+  type Opened,
+  openControl,
+  sealControl,
+} from './seal.ts';
 
 /** The device sends a keep-alive every 100 ms; silent for this long it is gone. */
 export const CONTROL_SILENCE_MS = 10_000;
@@ -101,6 +107,7 @@ export class ControlSession {
   #hdrMode: ControlMessage | null = null;
   #termination: { readonly atMs: number; readonly done: () => void } | null = null;
   #isEnded = false;
+  #lastOpened: { readonly wire: Uint8Array; readonly opened: Opened } | null = null;
 
   constructor(parts: ControlSessionParts) {
     this.expectation = parts.expectation;
@@ -185,24 +192,29 @@ export class ControlSession {
     });
   }
 
+  /** Whether the session's key opens `wire`, seen before or not. Changes nothing. */
+  opens(wire: Uint8Array): boolean {
+    return this.#open(wire).ok;
+  }
+
   /** Whether the session's key opens `wire` as a message that was not seen. Changes nothing. */
   isAuthentic(wire: Uint8Array): boolean {
     // The older form cannot tell a message from its repetition, so it proves no new address.
     if (this.expectation.variant === 'legacy') return false;
-    const opened = openControl(this.expectation.key, 'v2', 'client', wire);
+    const opened = this.#open(wire);
     return opened.ok && this.#window.isFresh(opened.sequence);
   }
 
   /** Takes one ENet message of `peer` in. */
   receive(peer: number, wire: Uint8Array): void {
     if (this.#isEnded) return;
-    const { key, variant } = this.expectation;
-    const opened = openControl(key, variant, 'client', wire);
+    const opened = this.#open(wire);
+    this.#lastOpened = null;
     if (!opened.ok) {
       this.counters[opened.reason] += 1;
       return;
     }
-    if (variant === 'v2' && !this.#window.accept(opened.sequence)) {
+    if (this.expectation.variant === 'v2' && !this.#window.accept(opened.sequence)) {
       this.counters.replayed += 1;
       return;
     }
@@ -259,6 +271,15 @@ export class ControlSession {
     this.#peer = null;
     if (peer !== null) this.#enet.drop(peer, this.#nowMs());
     this.#finish('local');
+  }
+
+  /** A message is asked about before it is received; it is opened once for both. */
+  #open(wire: Uint8Array): Opened {
+    if (this.#lastOpened?.wire === wire) return this.#lastOpened.opened;
+    const { key, variant } = this.expectation;
+    const opened = openControl(key, variant, 'client', wire);
+    this.#lastOpened = { wire, opened };
+    return opened;
   }
 
   #adopt(peer: number): void {

@@ -15,8 +15,18 @@ const OLD_FROM_DISTANCE = 0x7000;
 /** Between the two the sender has run ahead of its window: not acknowledged. */
 const OLD_TO_DISTANCE = 0x9000;
 
-/** `taken` and `duplicate` are acknowledged, `full` and `ahead` are not: the peer sends again. */
-export type ReliableVerdict = 'taken' | 'duplicate' | 'full' | 'ahead' | 'malformed';
+/**
+ * `taken` and `duplicate` are acknowledged, `full` and `ahead` are not: the peer sends again.
+ * `unproven` leaves its sequence number to the message that the peer really sent under it.
+ */
+export type ReliableVerdict = 'taken' | 'duplicate' | 'full' | 'ahead' | 'malformed' | 'unproven';
+
+/** What becomes of messages. */
+export interface MessageSink {
+  /** Whether this may be a message of the peer; asked before it takes its number. */
+  isGenuine(message: Uint8Array): boolean;
+  deliver(message: Uint8Array): void;
+}
 
 interface Waiting {
   /** Sequence numbers that the message occupies. */
@@ -50,21 +60,20 @@ export class EnetChannel {
     return this.#waiting.size;
   }
 
-  /** Takes a whole reliable message; `deliver` gets it and all that it unblocks, in order. */
-  receiveReliable(
-    sequence: number,
-    data: Uint8Array,
-    deliver: (message: Uint8Array) => void,
-  ): ReliableVerdict {
+  /** Takes a whole reliable message; `sink` gets it and all that it unblocks, in order. */
+  receiveReliable(sequence: number, data: Uint8Array, sink: MessageSink): ReliableVerdict {
     const verdict = this.#place(sequence);
     if (verdict !== 'taken') return verdict;
+    if (this.#waiting.get(sequence)?.missing === 0) return 'duplicate';
+    if (!sink.isGenuine(data)) return 'unproven';
+    // Pieces of something else under this number are not of this peer.
+    this.#forget(sequence);
     if (sequence === ((this.#incomingReliable + 1) & 0xffff)) {
       this.#advance(1);
-      deliver(data);
-      this.#deliverWaiting(deliver);
+      sink.deliver(data);
+      this.#deliverWaiting(sink);
       return 'taken';
     }
-    if (this.#waiting.has(sequence)) return 'duplicate';
     if (!this.#hasRoom(data.length)) return 'full';
     this.#wait(sequence, { span: 1, bytes: data.slice(), missing: 0, has: null });
     return 'taken';
@@ -75,7 +84,7 @@ export class EnetChannel {
     sequence: number,
     fields: DataView,
     data: Uint8Array,
-    deliver: (message: Uint8Array) => void,
+    sink: MessageSink,
   ): ReliableVerdict {
     const start = fields.getUint16(4);
     const count = fields.getUint32(8);
@@ -106,7 +115,12 @@ export class EnetChannel {
     has[number] = 1;
     message.missing -= 1;
     bytes.set(data, offsetBytes);
-    if (message.missing === 0) this.#deliverWaiting(deliver);
+    if (message.missing > 0) return 'taken';
+    if (!sink.isGenuine(bytes)) {
+      this.#forget(start);
+      return 'unproven';
+    }
+    this.#deliverWaiting(sink);
     return 'taken';
   }
 
@@ -149,20 +163,28 @@ export class EnetChannel {
     this.#budget.bufferedBytes += message.bytes.length;
   }
 
+  #forget(sequence: number): void {
+    const message = this.#waiting.get(sequence);
+    if (!message) return;
+    this.#waiting.delete(sequence);
+    this.#budget.bufferedBytes -= message.bytes.length;
+  }
+
+  /** Passes `span` numbers; what waits under one of them is never asked for again. */
   #advance(span: number): void {
-    this.#incomingReliable = (this.#incomingReliable + span) & 0xffff;
+    for (let passed = 0; passed < span; passed += 1) {
+      this.#incomingReliable = (this.#incomingReliable + 1) & 0xffff;
+      this.#forget(this.#incomingReliable);
+    }
     this.#incomingUnreliable = 0;
   }
 
-  #deliverWaiting(deliver: (message: Uint8Array) => void): void {
+  #deliverWaiting(sink: MessageSink): void {
     for (;;) {
-      const next = (this.#incomingReliable + 1) & 0xffff;
-      const message = this.#waiting.get(next);
+      const message = this.#waiting.get((this.#incomingReliable + 1) & 0xffff);
       if (!message || message.missing > 0) return;
-      this.#waiting.delete(next);
-      this.#budget.bufferedBytes -= message.bytes.length;
       this.#advance(message.span);
-      deliver(message.bytes);
+      sink.deliver(message.bytes);
     }
   }
 }

@@ -2,13 +2,16 @@
  * The host side of ENet without I/O: datagrams and time go in, datagrams and events come out
  * through the handlers given at construction.
  *
- * A datagram from an address other than the peer's is looked at only through
- * {@link EnetHandlers.isAuthentic}: ENet itself proves nothing, so a peer moves to a new address
- * only with a message that its session opens, and everything else from there is dropped.
+ * ENet itself proves nothing, and source addresses can be forged. A peer moves to a new address only
+ * with a message that its session opens ({@link EnetHandlers.isAuthentic}). Once a peer has sent a
+ * message that its session opens, only such messages take a sequence number in its name, and its
+ * goodbye is believed only when it falls silent with it.
  * Source: GameStream §6.
  */
 import { acceptConnect, isSameConnect } from './accept.ts';
-import { type EnetPeer, PING_INTERVAL_MS } from './peer.ts';
+import type { MessageSink } from './channel.ts';
+import { type EnetCounters, newCounters } from './counters.ts';
+import { type EnetDelivery, type EnetPeer, PING_INTERVAL_MS } from './peer.ts';
 import {
   COMMAND,
   CONNECTION_CHANNEL,
@@ -18,9 +21,6 @@ import {
   type EnetHeader,
   encodeDisconnect,
   encodePing,
-  encodeReliable,
-  encodeUnreliable,
-  encodeUnsequenced,
   NO_PEER,
 } from './wire.ts';
 
@@ -34,7 +34,6 @@ const GOODBYE_MS = 2000;
 /** Messages tried per datagram from an unknown address: bounds the work a stranger can cause. */
 const AUTHENTICATION_TRIES_MAX = 4;
 
-export type EnetDelivery = 'reliable' | 'unreliable' | 'unsequenced';
 export type DisconnectReason = 'peer' | 'timeout' | 'local';
 
 export interface EnetHandlers {
@@ -44,29 +43,15 @@ export interface EnetHandlers {
   connected(peer: number, connectData: number, from: string): void;
   /** `bytes` is a view that is valid during the call. */
   message(peer: number, channel: number, bytes: Uint8Array): void;
-  /** Whether the session behind the peer opens this message; must change nothing. */
+  /** Whether the key of the session behind the peer opens this message; must change nothing. */
+  opens(peer: number, bytes: Uint8Array): boolean;
+  /** {@link opens}, and the message is certainly not a repetition; must change nothing. */
   isAuthentic(peer: number, bytes: Uint8Array): boolean;
   disconnected(peer: number, reason: DisconnectReason): void;
 }
 
-export interface EnetCounters {
-  malformed: number;
-  /** Wrong peer index, session or state. */
-  stray: number;
-  /** Datagrams from another address that nothing authenticated. */
-  unproven: number;
-  refusedConnects: number;
-  roamed: number;
-}
-
 export class EnetHost {
-  readonly counters: EnetCounters = {
-    malformed: 0,
-    stray: 0,
-    unproven: 0,
-    refusedConnects: 0,
-    roamed: 0,
-  };
+  readonly counters: EnetCounters = newCounters();
   readonly #handlers: EnetHandlers;
   readonly #slots: (EnetPeer | null)[] = new Array(ENET_PEERS_MAX).fill(null);
   /** Last session ids of each slot, so that a reused slot does not take old datagrams. */
@@ -117,6 +102,10 @@ export class EnetHost {
         this.#expire(peer);
         continue;
       }
+      if (now >= peer.goodbye.dueAtMs) {
+        this.#leave(peer, peer.goodbye.wantsAck, now);
+        continue;
+      }
       if (peer.wantsPings && now - peer.lastReceivedAtMs >= PING_INTERVAL_MS) {
         const sequence = peer.channel(CONNECTION_CHANNEL)?.nextReliable() ?? 0;
         peer.queueReliable(CONNECTION_CHANNEL, sequence, encodePing(sequence));
@@ -148,8 +137,7 @@ export class EnetHost {
     if (peer?.state !== 'connected') return false;
     if (bytes.length > peer.identity.mtuBytes - COMMAND_OVERHEAD_BYTES) return false;
     const index = channelIndex < peer.identity.channelCount ? channelIndex : 0;
-    const channel = peer.channel(index);
-    if (!channel || !this.#queue(peer, index, bytes, delivery)) return false;
+    if (!peer.queueMessage(index, bytes, delivery)) return false;
     peer.flush(Math.floor(nowMs), this.#handlers.transmit);
     return true;
   }
@@ -282,8 +270,10 @@ export class EnetHost {
     }
     const channel = peer.channel(command.channel);
     if (!channel) return this.#malformed();
-    const deliver = (message: Uint8Array): void =>
-      this.#handlers.message(peer.identity.number, command.channel, message);
+    const sink: MessageSink = {
+      isGenuine: (message) => this.#isGenuine(peer, message, now),
+      deliver: (message) => this.#handlers.message(peer.identity.number, command.channel, message),
+    };
     switch (command.number) {
       case COMMAND.sendReliable:
       case COMMAND.sendFragment: {
@@ -291,19 +281,22 @@ export class EnetHost {
         // The ack goes out even when the handler ends the peer.
         const verdict =
           command.number === COMMAND.sendReliable
-            ? channel.receiveReliable(command.sequence, command.data, deliver)
-            : channel.receiveFragment(command.sequence, command.fields, command.data, deliver);
+            ? channel.receiveReliable(command.sequence, command.data, sink)
+            : channel.receiveFragment(command.sequence, command.fields, command.data, sink);
         if (verdict === 'malformed') return this.#malformed();
+        if (verdict === 'unproven') return this.#unproven();
         if (verdict === 'full' || verdict === 'ahead') return true;
         break;
       }
       case COMMAND.sendUnreliable:
+        if (!sink.isGenuine(command.data)) return this.#unproven();
         if (channel.acceptUnreliable(command.sequence, command.fields.getUint16(4))) {
-          deliver(command.data);
+          sink.deliver(command.data);
         }
         break;
       case COMMAND.sendUnsequenced:
-        if (peer.unsequenced.accept(command.fields.getUint16(4))) deliver(command.data);
+        if (!sink.isGenuine(command.data)) return this.#unproven();
+        if (peer.unsequenced.accept(command.fields.getUint16(4))) sink.deliver(command.data);
         break;
       case COMMAND.ping:
       case COMMAND.bandwidthLimit:
@@ -338,17 +331,31 @@ export class EnetHost {
 
   #goodbye(peer: EnetPeer, command: EnetCommand, sentTime: number | null, now: number): boolean {
     if (command.wantsAck) peer.queueAck(command.channel, command.sequence, sentTime ?? 0);
-    const { state } = peer;
-    if (state === 'lingering') return false;
-    if (!command.wantsAck) {
+    if (peer.isProven && peer.state === 'connected') peer.goodbye.hear(command.wantsAck, now);
+    else if (peer.state !== 'lingering') this.#leave(peer, command.wantsAck, now);
+    return false;
+  }
+
+  /** The peer is gone; one that wants an ack may repeat its goodbye for a while. */
+  #leave(peer: EnetPeer, wantsAck: boolean, now: number): void {
+    if (!wantsAck) {
       this.#remove(peer, 'peer');
-      return false;
+      return;
     }
+    const wasVerifying = peer.state === 'verifying';
     peer.dropQueues();
+    peer.goodbye.forget();
     peer.state = 'lingering';
     peer.stateEndsAtMs = now + LINGER_MS;
-    if (state !== 'verifying') this.#handlers.disconnected(peer.identity.number, 'peer');
-    return false;
+    if (!wasVerifying) this.#handlers.disconnected(peer.identity.number, 'peer');
+  }
+
+  /** Whether a message may take its number: any may until one was opened, then only such. */
+  #isGenuine(peer: EnetPeer, message: Uint8Array, now: number): boolean {
+    if (!this.#handlers.opens(peer.identity.number, message)) return !peer.isProven;
+    peer.isProven = true;
+    if (peer.goodbye.contradict(now)) this.counters.forgedGoodbyes += 1;
+    return true;
   }
 
   #sayGoodbye(peer: EnetPeer): void {
@@ -370,28 +377,13 @@ export class EnetHost {
     }
   }
 
-  #queue(peer: EnetPeer, index: number, bytes: Uint8Array, delivery: EnetDelivery): boolean {
-    const channel = peer.channel(index);
-    if (!channel) return false;
-    switch (delivery) {
-      case 'reliable': {
-        if (!peer.canQueueReliable()) return false;
-        const sequence = channel.nextReliable();
-        peer.queueReliable(index, sequence, encodeReliable(index, sequence, bytes));
-        return true;
-      }
-      case 'unreliable': {
-        const { outgoingReliable } = channel;
-        const unreliable = channel.nextUnreliable();
-        return peer.queueLoose(encodeUnreliable(index, outgoingReliable, unreliable, bytes));
-      }
-      case 'unsequenced':
-        return peer.queueLoose(encodeUnsequenced(index, peer.nextUnsequencedGroup(), bytes));
-    }
-  }
-
   #malformed(): boolean {
     this.counters.malformed += 1;
+    return false;
+  }
+
+  #unproven(): boolean {
+    this.counters.unproven += 1;
     return false;
   }
 }

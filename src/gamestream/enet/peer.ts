@@ -3,12 +3,18 @@
  * time is passed in as whole milliseconds. Source: GameStream §6.2, §6.3.
  */
 import { EnetChannel, type ReceiveBudget, UnsequencedWindow } from './channel.ts';
+import { Goodbye } from './goodbye.ts';
 import {
   COMMANDS_PER_DATAGRAM_MAX,
   CONNECTION_CHANNEL,
   encodeAcknowledge,
   encodeDatagramHeader,
+  encodeReliable,
+  encodeUnreliable,
+  encodeUnsequenced,
 } from './wire.ts';
+
+export type EnetDelivery = 'reliable' | 'unreliable' | 'unsequenced';
 
 /** A reliable command without an ack for this long means that the peer is gone. */
 export const TIMEOUT_MS = 10_000;
@@ -61,6 +67,9 @@ export class EnetPeer {
   lastReceivedAtMs: number;
   /** When the present state ends by itself; infinite while none does. */
   stateEndsAtMs = Number.POSITIVE_INFINITY;
+  /** One of its messages was opened: from now on the others must be, too. */
+  isProven = false;
+  readonly goodbye = new Goodbye();
   rttMs = FIRST_RTT_MS;
   #varianceMs = 0;
   #hasRtt = false;
@@ -97,19 +106,32 @@ export class EnetPeer {
     return this.#budget.bufferedBytes;
   }
 
-  nextUnsequencedGroup(): number {
-    this.#unsequencedGroup = (this.#unsequencedGroup + 1) & 0xffff;
-    return this.#unsequencedGroup;
+  /** Queues a message for the channel; false when there is no room for it. */
+  queueMessage(index: number, bytes: Uint8Array, delivery: EnetDelivery): boolean {
+    const channel = this.channel(index);
+    if (!channel) return false;
+    switch (delivery) {
+      case 'reliable': {
+        if (this.#reliable.length >= OUTGOING_MAX) return false;
+        const sequence = channel.nextReliable();
+        this.queueReliable(index, sequence, encodeReliable(index, sequence, bytes));
+        return true;
+      }
+      case 'unreliable': {
+        const { outgoingReliable } = channel;
+        const unreliable = channel.nextUnreliable();
+        return this.queueLoose(encodeUnreliable(index, outgoingReliable, unreliable, bytes));
+      }
+      case 'unsequenced':
+        this.#unsequencedGroup = (this.#unsequencedGroup + 1) & 0xffff;
+        return this.queueLoose(encodeUnsequenced(index, this.#unsequencedGroup, bytes));
+    }
   }
 
   queueAck(channel: number, sequence: number, sentTime: number): void {
     if (this.#acks.length < ACKS_MAX) {
       this.#acks.push(encodeAcknowledge(channel, sequence, sentTime));
     }
-  }
-
-  canQueueReliable(): boolean {
-    return this.#reliable.length < OUTGOING_MAX;
   }
 
   queueReliable(channel: number, sequence: number, bytes: Uint8Array): void {
@@ -150,7 +172,7 @@ export class EnetPeer {
 
   /** Earliest time at which the peer has something to do by itself. */
   nextWakeMs(): number {
-    let wakeMs = this.stateEndsAtMs;
+    let wakeMs = Math.min(this.stateEndsAtMs, this.goodbye.dueAtMs);
     for (const out of this.#reliable) {
       if (out.attempts > 0) wakeMs = Math.min(wakeMs, out.dueAtMs, out.firstSentAtMs + TIMEOUT_MS);
     }

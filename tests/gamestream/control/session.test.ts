@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { TERMINATION } from '../../../src/gamestream/control/feedback.ts';
 import { CONTROL_SESSIONS_MAX } from '../../../src/gamestream/control/server.ts';
+import { GOODBYE_DOUBT_MS } from '../../../src/gamestream/enet/goodbye.ts';
 import { seededRandom } from '../../support/random.ts';
 import { ControlRig, KEY, TestDevice } from './control-rig.ts';
 
@@ -124,11 +125,79 @@ describe('a control session', () => {
     device.send(0x0206, PAD_ARRIVAL('ff00'), 16);
 
     device.enet.disconnect(rig.nowMs);
+    expect(device.ends).toEqual(['asked']);
+    rig.run(GOODBYE_DOUBT_MS + 1);
 
     expect(kinds()).toEqual(['connected', 'pad', 'pad', 'ended']);
     expect(events.at(-2)).toEqual({ kind: 'pad', change: { kind: 'gone', pad: 0 } });
     expect(events.at(-1)).toEqual({ kind: 'ended', reason: 'peer' });
-    expect(device.ends).toEqual(['asked']);
+  });
+
+  test.each([0x84, 0x44])(
+    'goodbyes (command %p) forged from its very address end nothing while it speaks',
+    (command) => {
+      const rig = new ControlRig();
+      const { kinds } = rig.expectDevice();
+      const device = new TestDevice(rig).connect();
+      const forged = Uint8Array.from([0x80, 0, 0, 1, command, 0xff, 0, 1, 0, 0, 0, 0]);
+
+      for (let round = 0; round < 30; round += 1) {
+        device.send(0x0200);
+        for (let step = 0; step < 10; step += 1) {
+          rig.server.receive(forged, device.address);
+          rig.run(10);
+        }
+      }
+
+      expect(kinds()).toEqual(['connected', ...Array<string>(30).fill('ping')]);
+      expect(rig.server.enet.counters.forgedGoodbyes).toBeGreaterThan(10);
+    },
+  );
+
+  test('messages forged from its very address take no sequence number from its own', () => {
+    const rig = new ControlRig();
+    const { kinds, session } = rig.expectDevice();
+    const device = new TestDevice(rig).connect();
+    device.send(0x0200);
+    const forge = (command: number, sequence: number, fieldsHex: string): void => {
+      const head = Buffer.from([0x80, 0, 0, 1, command, 0, sequence >> 8, sequence & 255]);
+      const junk = Buffer.from(`${fieldsHex}0028${'01'.repeat(40)}`, 'hex');
+      rig.server.receive(Buffer.concat([head, junk]), device.address);
+    };
+
+    for (let sequence = 1; sequence < 20; sequence += 1) {
+      forge(0x86, sequence, '');
+      forge(0x07, 1, '7fff');
+      forge(0x49, 0, '7fff');
+    }
+    for (let count = 0; count < 5; count += 1) device.send(0x0206, '0000000807000000000affec');
+    rig.run(10);
+
+    expect(kinds()).toEqual(['connected', 'ping', ...Array<string>(5).fill('input')]);
+    expect(session.counters.unauthentic).toBe(0);
+    expect(rig.server.enet.counters.unproven).toBeGreaterThan(50);
+  });
+
+  test('fragments forged in its name neither block a sequence number nor pile up', () => {
+    const rig = new ControlRig();
+    const { kinds } = rig.expectDevice();
+    const device = new TestDevice(rig).connect();
+    device.send(0x0200);
+
+    for (let sequence = 2; sequence < 40; sequence += 1) {
+      const wire = Buffer.alloc(28 + 100);
+      wire.set([0x80, 0, 0, 1, 0x88, 0]);
+      wire.writeUInt16BE(sequence, 6);
+      wire.writeUInt16BE(sequence, 8);
+      wire.writeUInt16BE(100, 10);
+      wire.writeUInt32BE(2, 12);
+      wire.writeUInt32BE(200, 20);
+      rig.server.receive(wire, device.address);
+    }
+    for (let count = 0; count < 50; count += 1) device.send(0x0200);
+    rig.run(10);
+
+    expect(kinds().filter((kind) => kind === 'ping')).toHaveLength(51);
   });
 
   test('a device that reconnects takes the session over with its first authentic message', () => {
@@ -272,6 +341,7 @@ describe('termination', () => {
     rig.isDeaf = false;
 
     device.enet.disconnectNow(rig.nowMs);
+    rig.run(GOODBYE_DOUBT_MS + 1);
     await over;
 
     expect(events.at(-1)).toEqual({ kind: 'ended', reason: 'local' });

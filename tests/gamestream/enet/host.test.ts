@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { GOODBYE_DOUBT_MS } from '../../../src/gamestream/enet/goodbye.ts';
 import { ENET_PEERS_MAX, EnetHost } from '../../../src/gamestream/enet/host.ts';
 import { COMMAND, decodeDatagram } from '../../../src/gamestream/enet/wire.ts';
 import { EnetClient } from '../../peers/moonlight/enet-client.ts';
@@ -370,6 +371,43 @@ describe('goodbye', () => {
     expect(link.hostEvents[1]).toBe('disconnected peer');
   });
 
+  test('of a device that was opened before is acked at once and believed after its silence', () => {
+    const link = new SimulatedLink(random, GOOD_LINK);
+    link.authenticPrefix = 'genuine';
+    link.connect();
+    link.sendToHost(0, 'genuine');
+    link.run(5);
+
+    link.client.disconnect(link.nowMs);
+    link.run(5);
+    expect(link.clientEvents).toEqual(['disconnected asked']);
+    expect(link.hostEvents).toHaveLength(1);
+    link.run(GOODBYE_DOUBT_MS);
+
+    expect(link.hostEvents[1]).toBe('disconnected peer');
+    link.run(3000);
+    expect(link.host.peerCount).toBe(0);
+  });
+
+  test('is believed although messages that it overtook arrive behind it', () => {
+    const link = new SimulatedLink(random, GOOD_LINK);
+    link.authenticPrefix = 'genuine';
+    link.connect();
+    link.sendToHost(0, 'genuine first');
+    link.run(5);
+
+    link.client.disconnectNow(link.nowMs);
+    link.run(5);
+    const late = Buffer.from('8000000286000002000a', 'hex');
+    const overtaken = Buffer.concat([late, Buffer.from('genuine ld')]);
+    link.host.receive(overtaken, link.clientAddress, link.nowMs);
+    link.run(GOODBYE_DOUBT_MS);
+
+    expect(link.hostMessages.map((m) => m.text)).toEqual(['genuine first', 'genuine ld']);
+    expect(link.hostEvents[1]).toBe('disconnected peer');
+    expect(link.host.peerCount).toBe(0);
+  });
+
   test('the host says goodbye after what was queued has been acked', () => {
     const link = new SimulatedLink(random, GOOD_LINK);
     link.connect();
@@ -443,6 +481,7 @@ function bareHost(onSent: (bytes: Uint8Array) => void = () => undefined): {
     accepts: (data) => data === CONNECT_DATA,
     connected: (_peer, _data, from) => connectedFrom.push(from),
     message: () => undefined,
+    opens: () => false,
     isAuthentic: () => false,
     disconnected: () => undefined,
   });

@@ -159,6 +159,7 @@ async function openHost(): Promise<Rig> {
     connected: (_peer, data) => events.push(`connected ${data}`),
     message: (_peer, channel, bytes) =>
       messages.push({ channel, text: Buffer.from(bytes).toString('latin1') }),
+    opens: () => false,
     isAuthentic: () => false,
     disconnected: (_peer, reason) => events.push(`disconnected ${reason}`),
   });

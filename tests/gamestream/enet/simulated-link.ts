@@ -51,6 +51,8 @@ export class SimulatedLink {
     this.#random = random;
     this.quality = quality;
     const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+    const isGenuine = (bytes: Uint8Array): boolean =>
+      this.authenticPrefix !== null && text(bytes).startsWith(this.authenticPrefix);
     this.host = new EnetHost({
       transmit: (to, bytes) => {
         this.hostSentAtMs.push(this.nowMs);
@@ -62,8 +64,8 @@ export class SimulatedLink {
         this.hostEvents.push(`connected ${from}`);
       },
       message: (_peer, channel, bytes) => this.hostMessages.push({ channel, text: text(bytes) }),
-      isAuthentic: (_peer, bytes) =>
-        this.authenticPrefix !== null && text(bytes).startsWith(this.authenticPrefix),
+      opens: (_peer, bytes) => isGenuine(bytes),
+      isAuthentic: (_peer, bytes) => isGenuine(bytes),
       disconnected: (_peer, reason) => this.hostEvents.push(`disconnected ${reason}`),
     });
     this.client = new EnetClient({

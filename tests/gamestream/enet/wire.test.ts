@@ -96,6 +96,7 @@ describe('hostile datagrams', () => {
       accepts: () => true,
       connected: () => undefined,
       message: () => undefined,
+      opens: () => false,
       isAuthentic: () => false,
       disconnected: () => undefined,
     });
