@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Application, createEncoder } from 'libopus-wasm';
+import { decodeStereo } from '../peers/moonlight/audio.ts';
 import { missingPrograms } from './harness-session.ts';
 import { drawPatternFrame, drawStillFields, type PatternTarget } from './pattern.ts';
 import {
@@ -15,7 +16,7 @@ import {
   takePicture,
 } from './stream-analysis.ts';
 import { likeness, patternImage, planeSsim } from './stream-likeness.ts';
-import { decodeStereo, findTone, toneAmplitude } from './stream-tone.ts';
+import { channelOf, findTone, toneAmplitude } from './stream-tone.ts';
 
 const SIZE = { width: 770, height: 402 };
 
@@ -161,7 +162,8 @@ describe('tones', () => {
     }
     encoder.free();
 
-    const [left, right] = await decodeStereo(packets);
+    const { samples } = await decodeStereo(packets);
+    const [left, right] = [channelOf(samples, 0), channelOf(samples, 1)];
     const heard = findTone(left, 1000);
 
     expect(heard.levelDb).toBeWithin(-12.55, -11.55);

@@ -40,6 +40,9 @@ export function startDesktop(
   return kind === 'sway' ? startSwayDesktop(monitor) : startMutterDesktop(monitor);
 }
 
+/** sway before 1.8 cannot remove an output: the host leaves it this small, outside of the desktop. */
+const PARKED_MODE = '64x64@60';
+
 interface SwayOutputRow {
   readonly name: string;
   readonly active: boolean;
@@ -57,14 +60,13 @@ async function startSwayDesktop(monitor: string | null): Promise<StreamDesktop> 
     stop: sway.stop,
     async outputs() {
       const rows = (await sway.message('-t', 'get_outputs')) as SwayOutputRow[];
-      return new Map(
-        rows
-          .filter(({ active }) => active)
-          .map(({ name, current_mode: mode }) => [
-            name,
-            mode ? `${mode.width}x${mode.height}@${mode.refresh / 1000}` : 'none',
-          ]),
-      );
+      const modes = rows
+        .filter(({ active }) => active)
+        .map(({ name, current_mode: mode }): [string, string] => [
+          name,
+          mode ? `${mode.width}x${mode.height}@${mode.refresh / 1000}` : 'none',
+        ]);
+      return new Map(modes.filter(([, mode]) => mode !== PARKED_MODE));
     },
     async focus(output) {
       await sway.message(`focus output ${output}`);

@@ -2,8 +2,8 @@
  * The program under test as its user runs it: `serve --gamestream` inside a desktop session, with
  * everything in that user's own folders, and `ctl` beside it.
  *
- * `PUNKTFUNK_BIN` names the executable; without it `dist/punktfunk` is taken when it was built, else
- * the source.
+ * `PUNKTFUNK_BIN` names the executable, or is `source`; without it `dist/punktfunk` is taken when it
+ * was built, else the source.
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -11,9 +11,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { SessionRow } from '../../src/mgmt/schemas.ts';
-import { createIdentity, memoryPins } from '../peers/moonlight/identity.ts';
-import { NvHttp } from '../peers/moonlight/nvhttp.ts';
-import { pair } from '../peers/moonlight/pair.ts';
+import { MoonlightDevice } from '../peers/moonlight/client.ts';
 import type { DesktopSession, SessionProcess } from './harness-session.ts';
 
 const ROOT = join(import.meta.dir, '..', '..');
@@ -34,17 +32,16 @@ export interface StreamHostOptions {
 
 /** Command line of the program under test, without its verb. */
 export function programUnderTest(): { readonly command: readonly string[]; readonly kind: string } {
-  const named = process.env['PUNKTFUNK_BIN'];
-  if (named !== undefined && !existsSync(named)) throw new Error(`PUNKTFUNK_BIN: no file ${named}`);
-  const built = join(ROOT, 'dist', 'punktfunk');
-  if (named !== undefined) return { command: [named], kind: named };
-  if (existsSync(built)) return { command: [built], kind: 'dist/punktfunk' };
-  return { command: [process.execPath, join(ROOT, 'src', 'main.ts')], kind: 'source' };
+  const named = process.env['PUNKTFUNK_BIN'] ?? '';
+  const built = named === '' ? join(ROOT, 'dist', 'punktfunk') : named;
+  if (named !== 'source' && existsSync(built)) return { command: [built], kind: built };
+  if (named !== 'source' && named !== '') throw new Error(`PUNKTFUNK_BIN: there is no ${named}`);
+  return { command: [process.execPath, join(ROOT, 'src', 'main.ts')], kind: 'the source' };
 }
 
 /** A host in a desktop session, and the one device that is paired with it. */
 export class StreamHost {
-  readonly device: NvHttp;
+  readonly device: MoonlightDevice;
   readonly #session: DesktopSession;
   readonly #options: StreamHostOptions;
   readonly #portBase: number;
@@ -67,8 +64,7 @@ export class StreamHost {
     this.#session = session;
     this.#options = options;
     this.#portBase = portBase;
-    const host = { address: LOOPBACK, httpPort: portBase };
-    this.device = new NvHttp(host, createIdentity(), memoryPins());
+    this.device = new MoonlightDevice({ address: LOOPBACK, httpPort: portBase });
     this.#process = this.#serve();
   }
 
@@ -107,10 +103,9 @@ export class StreamHost {
   /** Pairs the device with a PIN typed through `ctl`, once. */
   async pairDevice(): Promise<void> {
     if (this.#isPaired) return;
-    await this.device.serverInfo();
     const pin = String(randomInt(10_000)).padStart(4, '0');
     const typed = Promise.withResolvers<unknown>();
-    const outcome = await pair(this.device, {
+    const outcome = await this.device.pair({
       pin,
       onWaiting: () => typed.resolve(this.#typePin(pin)),
     });

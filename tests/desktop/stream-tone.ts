@@ -1,31 +1,6 @@
-/** What a device heard: Opus packets decoded by libopus, and the level of a tone in them. */
-import { createDecoder } from 'libopus-wasm';
+/** The level of a tone in what a device heard. Pure. */
 
 const SAMPLE_RATE_HZ = 48_000;
-
-/** Decodes a stereo stream; a null packet was lost and is concealed. One array per channel. */
-export async function decodeStereo(
-  packets: readonly (Uint8Array | null)[],
-): Promise<readonly [Float32Array, Float32Array]> {
-  const decoder = await createDecoder({ channels: 2, sampleRate: SAMPLE_RATE_HZ });
-  try {
-    const blocks = packets.map((packet) => decoder.decodeFloat(packet));
-    const frames = blocks.reduce((sum, block) => sum + block.length / 2, 0);
-    const left = new Float32Array(frames);
-    const right = new Float32Array(frames);
-    let at = 0;
-    for (const block of blocks) {
-      for (let frame = 0; frame < block.length / 2; frame += 1) {
-        left[at + frame] = block[frame * 2] ?? 0;
-        right[at + frame] = block[frame * 2 + 1] ?? 0;
-      }
-      at += block.length / 2;
-    }
-    return [left, right];
-  } finally {
-    decoder.free();
-  }
-}
 
 /** Amplitude (1 is full scale) of one frequency in a block of samples (Goertzel). */
 export function toneAmplitude(samples: Float32Array, frequencyHz: number): number {
@@ -50,8 +25,13 @@ export interface ToneFacts {
   readonly restDb: number;
 }
 
+/** One channel of interleaved stereo. */
+export function channelOf(interleaved: Float32Array, channel: 0 | 1): Float32Array {
+  return interleaved.filter((_, index) => index % 2 === channel);
+}
+
 /** Finds a tone: its level, how long it lasted and how clean it is. */
-export function findTone(samples: Float32Array, frequencyHz: number, blockMs = 50): ToneFacts {
+export function findTone(samples: Float32Array, frequencyHz: number, blockMs = 20): ToneFacts {
   const blockFrames = (SAMPLE_RATE_HZ * blockMs) / 1000;
   const blocks: { amplitude: number; rest: number }[] = [];
   for (let at = 0; at + blockFrames <= samples.length; at += blockFrames) {
