@@ -127,8 +127,9 @@ export class LadderSender implements DatagramSender {
     lastBytes: number,
   ): number {
     const offset = this.#offsetBytes + first * this.#slotBytes;
-    const isContiguous = this.#slotBytes === sizeBytes;
-    if (rung === 'gso' && isContiguous) {
+    // Slots as large as their datagrams lie end to end; one that exceeds the bound goes by itself.
+    const isSegmentable = this.#slotBytes === sizeBytes && sizeBytes <= SEGMENTED_BYTES_MAX;
+    if (rung === 'gso' && isSegmentable) {
       const fitting = Math.floor(SEGMENTED_BYTES_MAX / sizeBytes);
       const taken = Math.min(count, fitting, SEGMENTS_MAX);
       const tail = taken === count ? lastBytes : sizeBytes;

@@ -62,6 +62,16 @@ describe('segmentation rung', () => {
     expect(log).toEqual([`gso 0+${64 * 80}/80`, `gso ${64 * 80}+80/80`]);
   });
 
+  test('datagrams too large to be cut out of one buffer go one by one, whole', () => {
+    const { calls, log } = scriptedCalls();
+    const sender = new LadderSender(calls, { offsetBytes: 0, slotBytes: 65_008 }, 'gso');
+
+    expect(sender.send(0, 2, 65_008)).toBe(2);
+
+    expect(log).toEqual(['mmsg 0 2x65008,65008']);
+    expect(sender.rung).toBe('gso');
+  });
+
   test('a shorter last datagram shortens only the last buffer', () => {
     const { sender, log } = senderOn('gso');
 
