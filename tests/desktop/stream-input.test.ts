@@ -151,7 +151,7 @@ for (const kind of ['sway', 'mutter'] as const) {
       expect(moved.y - placed.y).toBeWithin(19.5, 20.51);
     });
 
-    test('all five buttons arrive, each pressed and released once', async () => {
+    test('all five buttons arrive, each pressed and then released', async () => {
       place(CENTRE);
       for (const [button] of BUTTONS) send(mouseButton(button, true), mouseButton(button, false));
       const log = await seen(/button: 276[^\n]*state: 0/);
@@ -188,94 +188,6 @@ for (const kind of ['sway', 'mutter'] as const) {
         await seen(/utf8: 'é'/, /utf8: '€'/, /utf8: '😀'/);
       });
     }
-
-    if (kind === 'mutter') {
-        send(key(VK.super, true), key(VK.up, true), key(VK.up, false), key(VK.super, false));
-      }
-      await wev.waitFor(/configure: width: 1922; height: 1082/);
-      await waitUntil(
-        async () => {
-          place({ x: CENTRE.x - 40, y: CENTRE.y });
-          place(CENTRE);
-          await Bun.sleep(100);
-          return /x, y: 96[01]\.\d+, 54[01]\.\d+/.test(wev.output());
-        },
-        `the window fills the screen: ${wev.output()}`,
-        10,
-      );
-      await Bun.sleep(100);
-      mark = wev.output().length;
-    }, 40_000);
-
-    afterAll(async () => {
-      recording?.close();
-      await host?.stop();
-      await desktop?.stop();
-    });
-
-    test('keys arrive by what is on them, held keys change others', async () => {
-      send(key(VK.a, true), key(VK.a, false));
-      await seen(/sym: a +\(97\), utf8: 'a'/, /key: 38; state: 0/);
-      send(key(VK.leftShift, true), key(VK.a, true), key(VK.a, false), key(VK.leftShift, false));
-      await seen(/sym: A +\(65\), utf8: 'A'/, /key: 50; state: 0/);
-      send(key(VK.f5, true), key(VK.f5, false), key(VK.left, true), key(VK.left, false));
-      await seen(/sym: F5 /, /sym: Left /, /key: 113; state: 0/);
-    });
-
-    test('the pointer goes where the device puts it, and as far as it moves it', async () => {
-      const centre = await pointerAfter(() => {
-        place({ x: CENTRE.x + 1, y: CENTRE.y });
-        place(CENTRE);
-      });
-      const placed = await pointerAfter(() => place({ x: CENTRE.x + 192, y: CENTRE.y - 108 }));
-      const moved = await pointerAfter(() => send(moveMouse(-30, 20)));
-
-      expect(Math.abs(centre.x - CENTRE.x)).toBeLessThan(1.1);
-      expect(Math.abs(centre.y - CENTRE.y)).toBeLessThan(1.1);
-      expect(placed.x - centre.x).toBeWithin(191, 193.01);
-      expect(placed.y - centre.y).toBeWithin(-109, -106.99);
-      expect(moved.x - placed.x).toBeWithin(-30.5, -29.49);
-      expect(moved.y - placed.y).toBeWithin(19.5, 20.51);
-    });
-
-    test('all five buttons arrive, each pressed and released once', async () => {
-      place(CENTRE);
-      for (const [button] of BUTTONS) send(mouseButton(button, true), mouseButton(button, false));
-      const log = await seen(/button: 276[^\n]*state: 0/);
-
-      const events = [...log.matchAll(/button: (\d+)[^\n]*state: (\d)/g)].map(
-        ([, code, state]) => `${code}:${state}`,
-      );
-      expect([...new Set(events)]).toEqual(
-        BUTTONS.flatMap(([, code]) => [`${code}:1`, `${code}:0`]),
-      );
-    });
-
-    test('the wheel turns by notches and parts of them, both ways and sideways', async () => {
-      const value = (amount: number) => `value: ${amount.toFixed(1)}`;
-      const notch = NOTCH[kind];
-      send(scroll(120));
-      await seen(new RegExp(`axis: 0 \\(vertical\\), ${value(-notch)}`));
-      send(scroll(-120));
-      await seen(new RegExp(`axis: 0 \\(vertical\\), ${value(notch)}`));
-      for (let part = 0; part < 4; part += 1) send(scroll(30));
-      await seen(
-        kind === 'sway'
-          ? /axis: 0 \(vertical\), value: -3\.75/
-          : /axis: 0 \(vertical\), value: -10\.0/,
-      );
-      send(scrollSideways(120));
-      await seen(new RegExp(`axis: 1 \\(horizontal\\), ${value(notch)}`));
-    });
-
-    test.skipIf(kind !== 'sway')(
-      'text arrives as its characters, whatever the layout',
-      async () => {
-        send(...text('é€😀'));
-
-        await seen(/utf8: 'é'/, /utf8: '€'/, /utf8: '😀'/);
-      },
-    );
 
     if (kind === 'mutter') {
       if (entryReason && !skipReason)
