@@ -23,11 +23,19 @@ export class RestoreJournal {
   #entries: JournalEntry[];
   #nextId: number;
 
-  /** Reads what an earlier run left; a damaged file is reported through `onDamage` and set aside. */
+  /**
+   * Reads what an earlier run left. Entries that cannot be read are reported through `onDamage`; the
+   * whole file is then kept beside, and the journal goes on with the readable ones.
+   */
   constructor(path: string, onDamage: (detail: string) => void = () => {}) {
     this.#path = path;
-    this.#entries = readEntries(path, onDamage);
-    this.#nextId = this.#entries.reduce((highest, entry) => Math.max(highest, entry.id), 0) + 1;
+    const { entries, damage, text } = readEntries(path);
+    this.#entries = entries;
+    this.#nextId = entries.reduce((highest, entry) => Math.max(highest, entry.id), 0) + 1;
+    if (damage === null) return;
+    writeFileAtomic(`${path}.damaged`, text);
+    this.#save(entries);
+    onDamage(`${path} is damaged (${damage}); it is kept as ${path}.damaged`);
   }
 
   /** Call before the change is made. Returns the entry to strike out once it is undone. */
@@ -83,18 +91,24 @@ export class RestoreJournal {
   }
 }
 
-function readEntries(path: string, onDamage: (detail: string) => void): JournalEntry[] {
+function readEntries(path: string): {
+  entries: JournalEntry[];
+  /** What is wrong with the file, or null. */
+  damage: string | null;
+  text: string;
+} {
   const text = readFileIfPresent(path);
-  if (text === null) return [];
+  if (text === null) return { entries: [], damage: null, text: '' };
+  let listed: unknown;
   try {
-    const parsed = JSON.parse(text) as { entries?: unknown };
-    if (!Array.isArray(parsed.entries)) throw new Error('no list of entries');
-    return parsed.entries.filter(isEntry).slice(0, ENTRIES_MAX);
-  } catch (error) {
-    onDamage(`${path} is damaged (${String(error)}); it is kept as ${path}.damaged`);
-    writeFileAtomic(`${path}.damaged`, text);
-    return [];
+    listed = (JSON.parse(text) as { entries?: unknown } | null)?.entries;
+  } catch {
+    return { entries: [], damage: 'it is not JSON', text };
   }
+  if (!Array.isArray(listed)) return { entries: [], damage: 'it has no list of entries', text };
+  const entries = listed.filter(isEntry).slice(0, ENTRIES_MAX);
+  const lost = listed.length - entries.length;
+  return { entries, damage: lost === 0 ? null : `${lost} of its entries cannot be read`, text };
 }
 
 function isEntry(value: unknown): value is JournalEntry {
