@@ -31,7 +31,8 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   try {
-    return await Promise.race([work, aborted.promise]);
+    // A signal that fired before counts although the work may be done.
+    return await Promise.race([aborted.promise, work]);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
