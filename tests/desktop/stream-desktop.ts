@@ -3,8 +3,15 @@
  * what is on them, how a program is put on one of them. Nothing here asks the host.
  */
 import { join } from 'node:path';
-import { type DesktopSession, missingPrograms, startSway, swaySkipReason } from './harness.ts';
+import {
+  type DesktopSession,
+  missingPrograms,
+  type SwayDesktop,
+  startSway,
+  swaySkipReason,
+} from './harness.ts';
 import { type MutterDesktop, mutterSkipReason, startMutter } from './harness-mutter.ts';
+import { startPortal } from './harness-portal.ts';
 import { patternImage } from './stream-likeness.ts';
 
 export interface StreamDesktop {
@@ -51,7 +58,16 @@ interface SwayOutputRow {
 
 async function startSwayDesktop(monitor: string | null): Promise<StreamDesktop> {
   const config = monitor === null ? '' : `output HEADLESS-1 mode --custom ${monitor}Hz`;
-  const sway = await startSway({ pipewire: true, config });
+  return onSway(await startSway({ pipewire: true, config }));
+}
+
+/** sway with the screen sharing portal beside it. */
+export async function startPortalDesktop(): Promise<StreamDesktop> {
+  const portal = await startPortal();
+  return { ...onSway(portal.sway), stop: portal.stop };
+}
+
+function onSway(sway: SwayDesktop): StreamDesktop {
   return {
     kind: 'sway',
     session: sway.session,
