@@ -1,10 +1,12 @@
 /**
  * The test command: builds the WASM kernels, then types, format and lint, then every test file in
- * its own process. Ends with one plain line of totals; the exit code says whether all passed.
+ * its own process. Ends with why tests were skipped and one plain line of totals; the exit code says
+ * whether all passed. A test that is skipped without a reason counts as failed.
  *
  * Usage: bun packaging/test.ts [path…]   (extra words are passed to `bun test`)
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { readTestReport, SkipReasons, summariseSkips, type TestReport } from './test-report.ts';
 
 const bun = process.execPath;
 const report = 'build/test-report.xml';
@@ -12,31 +14,41 @@ const report = 'build/test-report.xml';
 function run(name: string, command: string[]): boolean {
   console.log(`== ${name}`);
   const { exitCode } = Bun.spawnSync(command, { stdout: 'inherit', stderr: 'inherit' });
+  return isSuccess(name, exitCode);
+}
+
+function isSuccess(name: string, exitCode: number): boolean {
   if (exitCode !== 0) console.log(`== ${name} failed with exit code ${exitCode}`);
   return exitCode === 0;
 }
 
-interface Totals {
-  passed: number;
-  failed: number;
-  skipped: number;
+/** Runs and shows the tests; both streams become one, so that lines keep their order. */
+async function runTests(reasons: SkipReasons): Promise<boolean> {
+  console.log('== tests');
+  const options = ['--parallel=2', '--timeout=60000', '--reporter=junit'];
+  const tests = [bun, 'test', ...options, `--reporter-outfile=${report}`, ...process.argv.slice(2)];
+  const child = Bun.spawn(['sh', '-c', 'exec "$@" 2>&1', 'sh', ...tests], {
+    stdout: 'pipe',
+    stderr: 'inherit',
+  });
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of child.stdout) {
+    process.stdout.write(chunk);
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) reasons.read(line);
+  }
+  return isSuccess('tests', await child.exited);
 }
 
-/** Totals of a JUnit report's outermost element; null when the run left none. */
-function readTotals(path: string): Totals | null {
-  let xml: string;
+/** null: the run left no report. */
+function readReport(): TestReport | null {
   try {
-    xml = readFileSync(path, 'utf8');
+    return readTestReport(readFileSync(report, 'utf8'));
   } catch {
     return null;
   }
-  const head = /<testsuites\b[^>]*>/.exec(xml)?.[0];
-  if (!head) return null;
-  const count = (name: string): number =>
-    Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
-  const failed = count('failures') + count('errors');
-  const skipped = count('skipped');
-  return { passed: count('tests') - failed - skipped, failed, skipped };
 }
 
 const checks = [
@@ -49,22 +61,20 @@ const checks = [
 ];
 mkdirSync('build', { recursive: true });
 rmSync(report, { force: true });
-const testsPassed = run('tests', [
-  bun,
-  'test',
-  '--parallel=2',
-  '--timeout=60000',
-  '--reporter=junit',
-  `--reporter-outfile=${report}`,
-  ...process.argv.slice(2),
-]);
-const totals = readTotals(report);
-const failedChecks = checks.filter((passed) => !passed).length;
-if (!totals) {
-  console.log('== the test run left no report; it crashed before its end');
+const reasons = new SkipReasons();
+const testsPassed = await runTests(reasons);
+const outcome = readReport();
+if (!outcome) console.log('== the test run left no report; it crashed before its end');
+const skips = summariseSkips(outcome?.skipped ?? [], reasons);
+if (skips.lines.length > 0) console.log(['== skipped, and why', ...skips.lines].join('\n'));
+for (const { file, name } of skips.unexplained) {
+  console.log(`== skipped without a reason: ${file}: ${name}`);
 }
-const passed = (totals?.passed ?? 0) + checks.length - failedChecks;
+const failedChecks = checks.filter((passed) => !passed).length;
+const isBrokenOtherwise = !testsPassed && (outcome?.failed ?? 0) === 0;
+const passed = (outcome?.passed ?? 0) + checks.length - failedChecks;
 const failed =
-  (totals?.failed ?? 1) + failedChecks + (totals && !testsPassed && totals.failed === 0 ? 1 : 0);
-console.log(`${passed} passed, ${failed} failed, ${totals?.skipped ?? 0} skipped`);
+  (outcome?.failed ?? 0) + failedChecks + skips.unexplained.length + Number(isBrokenOtherwise);
+const skipped = (outcome?.skipped.length ?? 0) - skips.unexplained.length;
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exit(failed === 0 ? 0 : 1);

@@ -24,7 +24,7 @@ const hasIpv6 = (() => {
   }
 })();
 
-if (!hasIpv6) console.log('skipping IPv6: this machine has no ::1');
+if (!hasIpv6) console.log('skipped: IPv6: this machine has no ::1');
 
 afterEach(() => {
   for (const socket of open.splice(0)) socket.close();
@@ -131,7 +131,7 @@ describe('sending on a real socket', () => {
   const probe = openUdpSocket({ bindAddress: '127.0.0.1', port: 0 });
   const kernelSegments = canSegment(probe.fd);
   probe.close();
-  if (!kernelSegments) console.log('skipping segmentation: the kernel is older than 4.18');
+  if (!kernelSegments) console.log('skipped: segmentation: the kernel is older than 4.18');
 
   test.skipIf(!kernelSegments)('70 datagrams arrive in order by segmentation offload', async () => {
     const { sent, rung, expected } = await sendOn(true, '127.0.0.1', '127.0.0.1');

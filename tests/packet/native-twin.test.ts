@@ -15,7 +15,7 @@ const isBuilt =
   Bun.spawnSync([compiler, '-O2', source, '-o', program, '-lisal', '-lcrypto'], {
     stderr: 'ignore',
   }).exitCode === 0;
-if (!isBuilt) console.log('skipping the C twin: it needs cc, libisal-dev and libssl-dev');
+if (!isBuilt) console.log('skipped: the C twin: it needs cc, libisal-dev and libssl-dev');
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

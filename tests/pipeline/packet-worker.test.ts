@@ -10,7 +10,7 @@ import {
 const FPS = 120;
 /** Large frames come in bursts that a small receive buffer loses before the test can read them. */
 const canHoldBursts = grantedReceiveBuffer() >= 4 * 1024 * 1024;
-if (!canHoldBursts) console.log('skipping large frames: net.core.rmem_max is below 2 MiB');
+if (!canHoldBursts) console.log('skipped: large frames: net.core.rmem_max is below 2 MiB');
 let bench: StreamBench | undefined;
 const start = (options: Partial<StreamBenchOptions> = {}) => {
   bench = new StreamBench({ fps: FPS, ...options });

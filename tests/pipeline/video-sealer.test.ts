@@ -7,7 +7,7 @@ import { seededRandom } from '../support/random.ts';
 import { TEST_KEY } from '../support/video-packets.ts';
 
 const hasLibcrypto = openVideoSealer(TEST_KEY, areaOf(64, 1)).rung === 'libcrypto';
-if (!hasLibcrypto) console.log('skipping libcrypto: the system has none that agrees');
+if (!hasLibcrypto) console.log('skipped: libcrypto: the system has none that agrees');
 
 function areaOf(slotBytes: number, slotCount: number): SlotArea {
   return {

@@ -88,7 +88,7 @@ describe('making a folder', () => {
   });
 
   test.skipIf(process.geteuid?.() === 0)(
-    'one that is not writable is named (root may write everywhere)',
+    'one that is not writable is named (needs a user who is not root)',
     () => {
       const closed = join(dir, 'closed');
       mkdirSync(closed, { mode: 0o500 });
