@@ -208,6 +208,11 @@ export class PipewireStream {
     return this.#error;
   }
 
+  /** Buffers the stream and its peer pass around; 0 before they are negotiated. */
+  get bufferCount(): number {
+    return this.#buffers.size;
+  }
+
   /** Global id of the stream's own node; PW_ID_ANY until it is bound. */
   get nodeId(): number {
     return this.#disposed ? PW_ID_ANY : libpipewire().pw_stream_get_node_id(this.#stream);

@@ -46,7 +46,8 @@ export async function startPortal(): Promise<PortalDesktop> {
       join('home', '.config', 'xdg-desktop-portal-wlr', 'config'),
       '[screencast]\nchooser_type=none\noutput_name=HEADLESS-1\nmax_fps=60\n',
     );
-    const backend = sway.spawn([BACKEND, '-l', 'INFO'], { env: { LD_PRELOAD: preload } });
+    // Its warnings come in floods, and a test that waits for a picture does not read them.
+    const backend = sway.spawn([BACKEND, '-l', 'ERROR'], { env: { LD_PRELOAD: preload } });
     const bus = await DbusConnection.open(session.busAddress);
     await waitForName(bus, BACKEND_NAME, backend);
     // The portal looks at the process of its caller, which is this one.

@@ -119,6 +119,37 @@ describe.skipIf(skipReason !== null)('screens on Mutter', () => {
     await expectNoMonitors(desktop);
   });
 
+  test(
+    'a consumer that stalled until every buffer was full gets new pictures again',
+    async () => {
+      const lease = await takeScreen(desktop, '1280x720@60');
+      const capturer = captureOf(lease);
+      nextFrame(capturer);
+      await lease.readBack();
+      const pattern = await whileCapturing(capturer, () =>
+        startPattern(desktop.session, join(desktop.runtimeDir, desktop.displayName), {
+          output: lease.outputName,
+        }),
+      );
+      const before = counterOf(nextFrame(capturer)) ?? 0;
+
+      await Bun.sleep(1_500);
+      const stale = counterOf(nextFrame(capturer)) ?? 0;
+      const counters: number[] = [];
+      while (counters.length < 30) counters.push(counterOf(nextFrame(capturer)) ?? 0);
+
+      // Sixteen buffers fill in a quarter of a second; what came after the stall is newer than that.
+      expect(stale - before).toBeLessThanOrEqual(20);
+      expect((counters[0] ?? 0) - before).toBeGreaterThan(40);
+      expect(new Set(counters).size).toBeGreaterThan(20);
+      await pattern.process.stop();
+      capturer.close();
+      await lease.release();
+      await expectNoMonitors(desktop);
+    },
+    TIMEOUT_MS,
+  );
+
   test('two leases get two monitors with their own modes', async () => {
     const first = await takeScreen(desktop, '1280x720@60');
     const firstCapture = captureOf(first);

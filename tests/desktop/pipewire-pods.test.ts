@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   agreedVideoFormat,
+  isStarved,
   videoAnswers,
   videoOffers,
 } from '../../src/capture/pipewire/negotiation.ts';
@@ -25,12 +26,20 @@ import {
 } from '../../src/desktop/pipewire/pod.ts';
 import { decodePod } from '../../src/desktop/pipewire/pod-decode.ts';
 import { encodePod } from '../../src/desktop/pipewire/pod-encode.ts';
-import { readVideoFormat } from '../../src/desktop/pipewire/video-format.ts';
+import { readVideoFormat, type VideoFormat } from '../../src/desktop/pipewire/video-format.ts';
 import { seededRandom } from '../support/random.ts';
 import { compilerSkipReason, runC } from './native-program.ts';
 
 const FIXTURE = join(import.meta.dir, '..', 'fixtures', 'pipewire-pods.txt');
 const ODD_MODE = { width: 1922, height: 1082, refreshNum: 120, refreshDen: 1 };
+const FULL_HD: VideoFormat = {
+  format: 'BGRx',
+  width: 1920,
+  height: 1080,
+  framerate: { num: 0, den: 1 },
+  maxFramerate: null,
+  modifier: null,
+};
 const FUZZ_COUNT = 100_000;
 
 const skipReason = compilerSkipReason(['libspa-0.2']);
@@ -61,8 +70,8 @@ describe('pods', () => {
   test.each([
     ['video-fixed', () => videoOffers(ODD_MODE, true, 77)[0]],
     ['video-range', () => videoOffers(ODD_MODE, false, 77)[0]],
-    ['buffers', () => videoAnswers()[0]],
-    ['meta-header', () => videoAnswers()[1]],
+    ['buffers', () => videoAnswers(FULL_HD)[0]],
+    ['meta-header', () => videoAnswers(FULL_HD)[1]],
     ['meta-cursor', () => encodeCursorMeta()],
     ['meta-damage', () => encodeDamageMeta(16)],
     ['audio-5.1', () => encodeAudioOffer(48_000, CHANNEL_LAYOUTS[6])],
@@ -75,6 +84,33 @@ describe('pods', () => {
     const path = join(import.meta.dir, 'native', 'pipewire-pods.c');
 
     expect(runC({ path }, ['libspa-0.2'])).toBe(readFileSync(FIXTURE, 'utf8'));
+  });
+
+  test.each([
+    ['1280x720', 1280, 720, 16],
+    ['1920x1080', 1920, 1080, 12],
+    ['3840x2160', 3840, 2160, 6],
+    ['16384x16384', 16_384, 16_384, 6],
+    ['1x1', 1, 1, 16],
+  ] as const)(
+    'at %s as many buffers are asked for as 96 MiB hold, 6 to 16',
+    (_name, width, height, count) => {
+      const [buffers] = videoAnswers({ ...FULL_HD, width, height });
+      const pod = decoded(buffers ?? new Uint8Array());
+
+      const property = pod.type === 'object' ? pod.properties.find(({ key }) => key === 1) : null;
+      expect(property?.value).toEqual(podChoice('range', podInt(count), [podInt(2), podInt(16)]));
+    },
+  );
+
+  test.each([
+    [1, 2, false],
+    [2, 4, true],
+    [13, 16, false],
+    [14, 16, true],
+    [16, 16, true],
+  ])('a burst of %d from %d buffers starves the producer: %p', (burst, count, verdict) => {
+    expect(isStarved(burst, count)).toBe(verdict);
   });
 
   test('an agreed video format is read from libspa bytes', () => {

@@ -21,12 +21,14 @@ import type { VideoFormat } from '../../desktop/pipewire/video-format.ts';
 import { formatMode } from '../../session/mode.ts';
 import type { CaptureResult, Capturer, CaptureSource, MemoryFrame } from '../port.ts';
 import { frameOfBuffer } from './buffer-frame.ts';
-import { agreedVideoFormat, videoAnswers, videoOffers } from './negotiation.ts';
+import { agreedVideoFormat, isStarved, videoAnswers, videoOffers } from './negotiation.ts';
 
 /** A source that does not come to life for this long after opening is broken, not idle. */
 export const FIRST_FRAME_TIMEOUT_MS = 10_000;
-/** Buffers without a picture that are skipped in one `next`. */
-const SKIPPED_MAX = 64;
+/** Buffers taken from the stream in one `next`; a stream has at most 16. */
+const BURST_MAX = 64;
+/** A machine that stalls all the time must not spend its time reopening. */
+const REOPEN_INTERVAL_NS = 1_000_000_000;
 
 export type PipewireSource = Extract<CaptureSource, { kind: 'pipewire' }>;
 
@@ -41,7 +43,7 @@ export function openPipewireCapturer(
 class PipewireCapturer implements Capturer {
   readonly #source: PipewireSource;
   readonly #loop: PipewireLoop;
-  readonly #stream: PipewireStream;
+  #stream: PipewireStream;
   readonly #firstFrameByNs: number;
   #format: VideoFormat | null = null;
   #formatPod: Uint8Array | null = null;
@@ -49,6 +51,9 @@ class PipewireCapturer implements Capturer {
   #memory = 'not yet negotiated';
   #hasFrame = false;
   #lost: string | null = null;
+  #isStarved = false;
+  #reopenNotBeforeNs = 0;
+  #isReopening = false;
   #isClosed = false;
 
   constructor(source: PipewireSource, firstFrameTimeoutMs: number) {
@@ -57,28 +62,7 @@ class PipewireCapturer implements Capturer {
     this.#loop = PipewireLoop.open(source.runtimeDir);
     try {
       this.#watchNode();
-      this.#stream = this.#loop.openStream({
-        name: 'punktfunk screen capture',
-        direction: 'input',
-        props: {
-          'media.type': 'Video',
-          'media.category': 'Capture',
-          'media.role': 'Screen',
-          'node.name': 'punktfunk-capture',
-        },
-        params: videoOffers(source.mode, source.fixedSize, openingTag()),
-        targetNodeId: source.nodeId,
-        // Without DONT_RECONNECT the session manager would link a webcam when the screen is gone.
-        flags: STREAM_FLAGS.AUTOCONNECT | STREAM_FLAGS.MAP_BUFFERS | STREAM_FLAGS.DONT_RECONNECT,
-        onFormat: (pod) => this.#agree(pod),
-        onState: (state, error) => {
-          if (state === 'error') this.#lose(`the stream failed: ${error}`);
-          if (state === 'unconnected') this.#lose('the stream was disconnected');
-        },
-        onRemoveBuffer: (buffer) => {
-          if (this.#held === buffer) this.#held = null;
-        },
-      });
+      this.#stream = this.#openStream();
     } catch (error) {
       this.#loop.close();
       throw error;
@@ -97,6 +81,7 @@ class PipewireCapturer implements Capturer {
     const deadlineNs = monotonicNs() + timeoutMs * 1e6;
     let waitMs = 0;
     for (;;) {
+      if (this.#isStarved && monotonicNs() >= this.#reopenNotBeforeNs) this.#reopenStream();
       if (this.#lost === null) this.#loop.iterate(waitMs);
       const cause = this.#lost ?? this.#loop.failure;
       if (cause !== null) return { kind: 'lost', cause };
@@ -133,6 +118,52 @@ class PipewireCapturer implements Capturer {
     if (!isThere) throw new Error(`pipewire: there is no node ${nodeId} to capture`);
   }
 
+  #openStream(): PipewireStream {
+    return this.#loop.openStream({
+      name: 'punktfunk screen capture',
+      direction: 'input',
+      props: {
+        'media.type': 'Video',
+        'media.category': 'Capture',
+        'media.role': 'Screen',
+        'node.name': 'punktfunk-capture',
+      },
+      params: videoOffers(this.#source.mode, this.#source.fixedSize, openingTag()),
+      targetNodeId: this.#source.nodeId,
+      // Without DONT_RECONNECT the session manager would link a webcam when the screen is gone.
+      flags: STREAM_FLAGS.AUTOCONNECT | STREAM_FLAGS.MAP_BUFFERS | STREAM_FLAGS.DONT_RECONNECT,
+      onFormat: (pod) => this.#agree(pod),
+      onState: (state, error) => {
+        if (state === 'error') this.#lose(`the stream failed: ${error}`);
+        if (state === 'unconnected' && !this.#isReopening) {
+          this.#lose('the stream was disconnected');
+        }
+      },
+      onRemoveBuffer: (buffer) => {
+        if (this.#held === buffer) this.#held = null;
+      },
+    });
+  }
+
+  /**
+   * Takes the stream down and up again, which gives the producer its buffers back. Needed after a
+   * stall of ours that left it with none: it would never send another picture.
+   */
+  #reopenStream(): void {
+    this.#reopenNotBeforeNs = monotonicNs() + REOPEN_INTERVAL_NS;
+    this.#isStarved = false;
+    this.#isReopening = true;
+    this.#stream.dispose();
+    this.#isReopening = false;
+    this.#format = null;
+    this.#formatPod = null;
+    try {
+      this.#stream = this.#openStream();
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error));
+    }
+  }
+
   /** Answers a format. It may be told several times, or change while the stream runs. */
   #agree(pod: Uint8Array | null): void {
     const known = this.#formatPod;
@@ -149,27 +180,29 @@ class PipewireCapturer implements Capturer {
     }
     this.#format = format;
     try {
-      this.#stream.updateParams(videoAnswers());
+      this.#stream.updateParams(videoAnswers(format));
     } catch (error) {
       this.#lose(error instanceof Error ? error.message : String(error));
     }
   }
 
+  /** Takes everything that came, keeps the newest picture and gives the rest straight back. */
   #newestFrame(): MemoryFrame | null {
     let newest: StreamBuffer | null = null;
     let frame: MemoryFrame | null = null;
-    for (let i = 0; i < SKIPPED_MAX; i++) {
+    const others: StreamBuffer[] = [];
+    let burstCount = 0;
+    for (; burstCount < BURST_MAX; burstCount++) {
       const buffer = this.#stream.dequeue();
       if (!buffer) break;
       const candidate = this.#readBuffer(buffer);
-      if (candidate === null) {
-        this.#stream.queue(buffer);
-        continue;
-      }
-      if (newest) this.#stream.queue(newest);
-      newest = buffer;
-      frame = candidate;
+      if (candidate && newest) others.push(newest);
+      if (candidate) newest = buffer;
+      else others.push(buffer);
+      frame = candidate ?? frame;
     }
+    for (const buffer of others) this.#stream.queue(buffer);
+    if (isStarved(burstCount, this.#stream.bufferCount)) this.#isStarved = true;
     this.#held = newest;
     if (frame) this.#hasFrame = true;
     return frame;

@@ -20,8 +20,17 @@ import type { DisplayMode } from '../../session/mode.ts';
 
 /** Most wanted first: what compositors render in needs no swizzle on their side. */
 const FORMATS: readonly PackedPixelFormat[] = ['BGRx', 'BGRA', 'RGBx', 'RGBA'];
-/** One held by us, one being filled, two to spare; the producer may insist on up to 16. */
-const BUFFER_COUNT = { wanted: 4, min: 2, max: 16 } as const;
+/**
+ * A producer gets back one buffer with each picture it sends, so as many stay away from it as ever
+ * came in one burst, and it stops for good when none is left: many buffers are safe, few are not.
+ */
+const BUFFER_COUNT = { min: 6, max: 16 } as const;
+const BUFFER_BUDGET_BYTES = 96 * 1024 * 1024;
+/** What is accepted when the producer insists. */
+const BUFFER_COUNT_FLOOR = 2;
+const BYTES_PER_PIXEL = 4;
+/** The one we hold, one on its way, and one the producer fills. */
+const STARVED_MARGIN = 3;
 
 /**
  * EnumFormat pods for a source that shall (fixed) or may have `mode`.
@@ -41,9 +50,17 @@ export function videoOffers(mode: DisplayMode, isFixedSize: boolean, tag: number
 }
 
 /** Buffers and Meta pods that answer an agreed format. */
-export function videoAnswers(): Uint8Array[] {
+export function videoAnswers({ width, height }: VideoFormat): Uint8Array[] {
+  const affordable = Math.floor(BUFFER_BUDGET_BYTES / (width * height * BYTES_PER_PIXEL));
+  const wanted = Math.min(BUFFER_COUNT.max, Math.max(BUFFER_COUNT.min, affordable));
+  const count = { wanted, min: BUFFER_COUNT_FLOOR, max: BUFFER_COUNT.max };
   const memoryKinds = MEMORY_KINDS.memFd | MEMORY_KINDS.memPtr;
-  return [encodeBuffers({ count: BUFFER_COUNT, memoryKinds }), encodeHeaderMeta()];
+  return [encodeBuffers({ count, memoryKinds }), encodeHeaderMeta()];
+}
+
+/** Whether a burst of pictures left the producer with too few buffers to go on. */
+export function isStarved(burstCount: number, bufferCount: number): boolean {
+  return burstCount > 1 && burstCount + STARVED_MARGIN > bufferCount;
 }
 
 /** Reads the agreed format; a sentence when it cannot be captured. */
