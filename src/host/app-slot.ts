@@ -65,6 +65,13 @@ export class AppSlot {
     await this.#options.leases.release(before);
   }
 
+  /** The app is about to show something: it needs a screen that is there. */
+  get needsScreen(): boolean {
+    const { entry, running } = this.#occupant ?? {};
+    if (!entry || running) return false;
+    return entry.command !== undefined || entry.detached.length + entry.prep.length > 0;
+  }
+
   /** Starts the app unless it runs. Never rejects. */
   start(plan: SessionPlan, lease: DisplayLease): Promise<StartResult> {
     const occupant = this.#occupant;

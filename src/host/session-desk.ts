@@ -33,6 +33,8 @@ const log = logger('session');
 export const DESK_WAITS = {
   /** A device waits 15 s for the answer to ANNOUNCE (GameStream §11.1). */
   startMs: 13_500,
+  /** A screen that shows nothing for this long does not hold up the app. */
+  pictureMs: 2_000,
   /** An app whose preparation takes longer goes on with it while the device already streams. */
   appStartMs: 2_000,
   /** A new stream waits this long for the app before to be gone. */
@@ -289,6 +291,10 @@ export class SessionDesk {
 
   /** An app that cannot be started ends the session and gives its place back, also late. */
   async #startApp(session: Session, stream: RunningStream): Promise<void> {
+    if (this.#slot.needsScreen) {
+      await elapsedFirst(this.#waits.pictureMs, stream.shown, session.signal);
+      session.signal.throwIfAborted();
+    }
     const starting = this.#slot.start(session.plan, stream.lease).then((result) => {
       if (result.ok || session.isOver) return;
       void this.#slot.end(session.end('failed', result.reason));

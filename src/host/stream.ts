@@ -53,6 +53,8 @@ export interface RunningStream {
   readonly facts: Readonly<StreamFacts>;
   /** The screen that is streamed. */
   readonly lease: DisplayLease;
+  /** Resolves when the screen shows pictures and its real name and mode are known. Never rejects. */
+  readonly shown: Promise<void>;
   /** What the device's user did; without effect while there is no screen. */
   input(event: InputEvent): void;
   /** Stops the workers, then gives back what they used. Idempotent, never rejects. */
@@ -95,6 +97,7 @@ class Stream implements RunningStream {
   readonly #input = new StreamInput();
   /** Rejects when the start is over before every worker is at work. */
   readonly #givenUp = Promise.withResolvers<never>();
+  readonly #shown = Promise.withResolvers<void>();
   #lease: DisplayLease;
   #sound: StreamSound | null = null;
   #stopWatching = (): void => {};
@@ -121,6 +124,10 @@ class Stream implements RunningStream {
 
   get lease(): DisplayLease {
     return this.#lease;
+  }
+
+  get shown(): Promise<void> {
+    return this.#shown.promise;
   }
 
   input(event: InputEvent): void {
@@ -174,7 +181,7 @@ class Stream implements RunningStream {
         log.info(report.value, { part: report.name });
         return;
       case 'first-frame':
-        void this.#readBack(`${report.width}x${report.height}`);
+        void this.#readBack(`${report.width}x${report.height}`).then(this.#shown.resolve);
         return;
       case 'capture-lost':
         if (this.#isOver) return;

@@ -26,6 +26,8 @@ const REBUILD_BUDGET_NS = 40e9;
 const FIRST_PICTURE_NS = 5e9;
 /** Longest stay in one native capture call, so that `stop` is heard. */
 const CAPTURE_WAIT_MAX_MS = 50;
+/** Between looks for the device's address. */
+const ADDRESS_POLL_MS = 2;
 
 const STAGE_CAPTURE = STAGES.indexOf('capture');
 const STAGE_CONVERT = STAGES.indexOf('convert');
@@ -170,29 +172,45 @@ class VideoLoop {
 
   /** One wait for a picture and, when one is due, one encoded frame. */
   #turn(): void {
-    const { nowNs, sleepUntilNs } = this.#ports;
+    const { nowNs } = this.#ports;
     const capturer = this.#capturer;
     if (!capturer) return;
     if (this.#control.get('videoAddressVersion') === 0) {
-      // Nobody looks yet, so the source owes no picture either.
-      sleepUntilNs(nowNs() + 2 * NS_PER_MS);
-      this.#openedNs = nowNs();
+      this.#awaitDevice(capturer);
       return;
     }
     const begin = nowNs();
     const waitNs = this.#input ? this.#nextEncodeNs(begin) - begin : Infinity;
     const waitMs = Math.min(CAPTURE_WAIT_MAX_MS, Math.max(0, waitNs / NS_PER_MS));
+    if (this.#look(capturer, waitMs)) this.#encodeWhenDue();
+  }
+
+  /**
+   * Nobody can be reached yet, so nothing is encoded. The source shows its first picture all the
+   * same: some screens exist only from then on, and an app may be about to start on this one.
+   */
+  #awaitDevice(capturer: Capturer): void {
+    const { nowNs, sleepUntilNs } = this.#ports;
+    if (this.#hasPicture) sleepUntilNs(nowNs() + ADDRESS_POLL_MS * NS_PER_MS);
+    else this.#look(capturer, ADDRESS_POLL_MS);
+    this.#freshDueNs = null;
+    // The source owes no picture while nobody looks.
+    this.#openedNs = nowNs();
+  }
+
+  /** Takes a picture if one comes in time; false when the source is lost. */
+  #look(capturer: Capturer, waitMs: number): boolean {
     const result = capturer.next(waitMs);
-    const isSilent = !this.#hasPicture && nowNs() - this.#openedNs > FIRST_PICTURE_NS;
+    const isSilent = !this.#hasPicture && this.#ports.nowNs() - this.#openedNs > FIRST_PICTURE_NS;
     if (result.kind === 'lost' || (result.kind === 'none' && isSilent)) {
       capturer.close();
       this.#capturer = null;
       this.#lostCause =
         result.kind === 'lost' ? result.cause : 'the source delivered no picture in 5 s';
-      return;
+      return false;
     }
     if (result.kind === 'frame') this.#take(result.frame);
-    this.#encodeWhenDue();
+    return true;
   }
 
   #nextEncodeNs(nowNs: number): number {

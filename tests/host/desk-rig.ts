@@ -150,6 +150,8 @@ export class DeskRig {
   capabilities: () => Promise<HostCapabilities> = async () => CAPABILITIES;
   /** Runs between the screen and the workers of a stream; its rejection is a worker's. */
   onStreamStart: (signal: AbortSignal) => Promise<void> = async () => {};
+  /** When the screen of the next stream shows its first picture. */
+  shown: Promise<void> = Promise.resolve();
   readonly desk: SessionDesk;
 
   constructor(
@@ -230,6 +232,7 @@ export class DeskRig {
         actualMode: `${display.mode.width}x${display.mode.height}@60`,
       },
       lease,
+      shown: this.shown,
       ports,
       get isStopped() {
         return isStopped;

@@ -384,6 +384,32 @@ describe('the app', () => {
     await until(() => rig.desk.runningAppId() === 0);
   });
 
+  test('is started once its screen shows pictures, or after a while', async () => {
+    rig = new DeskRig({ pictureMs: 200 });
+    const shown = Promise.withResolvers<void>();
+    rig.shown = shown.promise;
+    rig.apps = [{ ...GAME, prep: [{ do: say('a'), onFail: 'abort' }] }];
+    const starting = rig.launch(SOFA, 7);
+    await until(() => rig.streams.length === 1);
+    await Bun.sleep(30);
+    expect(logOf(rig)).toBe('');
+    shown.resolve();
+    expect((await starting).ok).toBe(true);
+    expect(logOf(rig)).toBe('a,');
+
+    await rig.desk.quit('test');
+    rig.shown = new Promise(() => {});
+    expect((await rig.launch(SOFA, 7)).ok).toBe(true);
+    expect(logOf(rig)).toBe('a,a,');
+  });
+
+  test('without commands does not wait for pictures', async () => {
+    rig = new DeskRig({ pictureMs: 60_000 });
+    rig.shown = new Promise(() => {});
+
+    expect((await rig.launch(SOFA, 1)).ok).toBe(true);
+  });
+
   test('that cannot be prepared is refused by its own words, undone, and the host is free', async () => {
     rig = new DeskRig();
     rig.apps = [

@@ -266,10 +266,18 @@ describe('a stream that runs', () => {
 
   test('keeps the facts of its workers and the mode that the screen really has', async () => {
     const stream = await running();
+    let isShown = false;
+    void stream.shown.then(() => {
+      isShown = true;
+    });
+    await Bun.sleep(1);
+    expect(isShown).toBe(false);
     workers.of('video').report({ kind: 'fact', name: 'encoder', value: 'x264 superfast' });
     workers.of('video').report({ kind: 'fact', name: 'constructor', value: 'nothing' });
     workers.of('video').report({ kind: 'first-frame', width: 1024, height: 720 });
-    await until(() => stream.facts.actualMode === '1024x720@60');
+    await stream.shown;
+
+    expect(stream.facts.actualMode).toBe('1024x720@60');
 
     expect(stream.facts).toMatchObject({ encoder: 'x264 superfast', outputName: 'S1' });
     expect(Object.hasOwn(stream.facts, 'constructor')).toBe(false);

@@ -383,6 +383,45 @@ describe('video loop', () => {
     expect(rig.reports).not.toContain('capture-lost');
   });
 
+  test('the source shows its first picture before anybody asks, and no second one', async () => {
+    const rig = new Rig();
+    rig.control.set('videoAddressVersion', 0);
+    const ports = rig.ports();
+    const askedAtNs = rig.nowNs + 1e9;
+    let picturesBefore = 0;
+    let framesBefore = -1;
+    const { capture } = rig;
+    rig.capture = (timeoutMs) => {
+      if (rig.control.get('videoAddressVersion') === 0) picturesBefore += 1;
+      return capture(timeoutMs);
+    };
+    rig.ports = () => ({
+      ...ports,
+      sleepUntilNs: (deadlineNs) => {
+        ports.sleepUntilNs(deadlineNs);
+        if (rig.nowNs < askedAtNs || framesBefore >= 0) return;
+        framesBefore = rig.control.get('framesEncoded');
+        rig.control.set('videoAddressVersion', 1);
+      },
+    });
+    let firstCaptureNs = 0;
+    rig.afterFrame = () => {
+      firstCaptureNs ||= rig.reader.record.captureNs;
+      return rig.seen.length >= 30;
+    };
+
+    await rig.run();
+
+    expect(picturesBefore).toBe(1);
+    expect(rig.reports).toContain('first-frame');
+    expect(framesBefore).toBe(0);
+    // What was shown before is as old as the moment it is first sent, not as the wait was long.
+    expect(firstCaptureNs).toBeGreaterThanOrEqual(askedAtNs);
+    expect(rig.seen.map(({ frameIndex }) => frameIndex)).toEqual(
+      rig.seen.map((_, index) => index + 1),
+    );
+  });
+
   test('an access unit larger than the ring is counted and its loss repaired', async () => {
     const rig = new Rig();
     let count = 0;
