@@ -150,6 +150,38 @@ describe.skipIf(skipReason !== null)('screens on Mutter', () => {
     TIMEOUT_MS,
   );
 
+  test(
+    'a capturer takes over from a worker that was ended without closing',
+    async () => {
+      const lease = await takeScreen(desktop, '1280x720@60');
+      const worker = new Worker(new URL('./mutter-capture-worker.ts', import.meta.url).href);
+      const seen = Promise.withResolvers<void>();
+      worker.onmessage = () => seen.resolve();
+      worker.postMessage(lease.source);
+      await seen.promise;
+      worker.terminate();
+
+      const capturer = captureOf(lease);
+      nextFrame(capturer);
+      await lease.readBack();
+      const pattern = await whileCapturing(capturer, () =>
+        startPattern(desktop.session, join(desktop.runtimeDir, desktop.displayName), {
+          output: lease.outputName,
+        }),
+      );
+      // A consumer that lives on unseen would keep all 16 buffers after as many pictures.
+      const counters = new Set<number>();
+      while (counters.size < 60) counters.add(counterOf(nextFrame(capturer)) ?? 0);
+
+      expect(counters.size).toBe(60);
+      await pattern.process.stop();
+      capturer.close();
+      await lease.release();
+      await expectNoMonitors(desktop);
+    },
+    TIMEOUT_MS,
+  );
+
   test('two leases get two monitors with their own modes', async () => {
     const first = await takeScreen(desktop, '1280x720@60');
     const firstCapture = captureOf(first);

@@ -104,18 +104,22 @@ class PipewireCapturer implements Capturer {
     this.#loop.close();
   }
 
+  /** Checks that the node is there, frees it from consumers of ours that died, watches its end. */
   #watchNode(): void {
     const { nodeId } = this.#source;
+    const left: number[] = [];
     let isThere = false;
     this.#loop.registry(
-      (global) => {
-        isThere ||= global.id === nodeId;
+      ({ id, props }) => {
+        isThere ||= id === nodeId;
+        if (props['node.name'] === consumerName(nodeId)) left.push(id);
       },
       (id) => {
         if (id === nodeId) this.#lose(`PipeWire node ${nodeId} was removed`);
       },
     );
     if (!isThere) throw new Error(`pipewire: there is no node ${nodeId} to capture`);
+    for (const id of left) this.#loop.destroyGlobal(id);
   }
 
   #openStream(): PipewireStream {
@@ -126,7 +130,7 @@ class PipewireCapturer implements Capturer {
         'media.type': 'Video',
         'media.category': 'Capture',
         'media.role': 'Screen',
-        'node.name': 'punktfunk-capture',
+        'node.name': consumerName(this.#source.nodeId),
       },
       params: videoOffers(this.#source.mode, this.#source.fixedSize, openingTag()),
       targetNodeId: this.#source.nodeId,
@@ -262,6 +266,14 @@ class PipewireCapturer implements Capturer {
     }
     return `${node} sent no picture; its stream is ${state}`;
   }
+}
+
+/**
+ * Name of the one consumer this host has of a node. One that is there already belongs to a worker
+ * that was ended without closing: it takes buffers and never gives them back.
+ */
+function consumerName(nodeId: number): string {
+  return `punktfunk-capture-${nodeId}`;
 }
 
 /** A number that the last opening of the same node did not have, also in another process. */
