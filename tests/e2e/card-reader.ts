@@ -8,7 +8,7 @@ export const NO_FFMPEG = ffmpegPath ? '' : ' (skipped: ffmpeg is not installed)'
 export interface CardReading {
   /** One per decoded picture; null where no counter could be read. */
   readonly counters: readonly (number | null)[];
-  /** What the decoder complained about. */
+  /** What the decoder complained about; a raw stream's missing times are none of its business. */
   readonly complaints: string;
 }
 
@@ -30,5 +30,6 @@ export async function readCards(units: readonly Uint8Array[]): Promise<CardReadi
   const counters = Array.from({ length: raw.length / size }, (_, index) =>
     readCounter(raw.subarray(index * size, (index + 1) * size), COUNTER_WIDTH),
   );
-  return { counters, complaints };
+  const lines = complaints.split('\n').filter((line) => !/non monoton/.test(line));
+  return { counters, complaints: lines.join('\n').trim() };
 }

@@ -152,6 +152,13 @@ export class HostProcess {
     return waitUntil(() => pattern.test(this.#log.slice(from)), String(pattern), timeoutMs);
   }
 
+  /** Waits until every session that started has ended. */
+  untilIdle(timeoutMs = 5000): Promise<void> {
+    const count = (pattern: RegExp): number => this.#log.match(pattern)?.length ?? 0;
+    const isIdle = () => count(/session starts/g) === count(/session ended/g);
+    return waitUntil(isIdle, 'no session runs', timeoutMs);
+  }
+
   /** Changes that wait to be put back. */
   journal(): readonly unknown[] {
     const path = join(this.folder, 'state', 'restore-journal.json');

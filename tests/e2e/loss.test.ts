@@ -6,12 +6,14 @@ import { describe, expect, test } from 'bun:test';
 import { statisticsOf } from '../peers/moonlight/statistics.ts';
 import type { RunningStream, StreamOptions } from '../peers/moonlight/stream.ts';
 import { HostProcess } from './host-process.ts';
+import { crowdedKeys, encoderRestarts } from './key-spacing.ts';
 
 /**
  * A round is a request, one frame that was already under way, and the answer; a busy machine may
  * have two more under way.
  */
 const ROUND_FRAMES_MAX = 4;
+const FPS = 60;
 
 interface Outage {
   /** Last frame that was lost before pictures came back. */
@@ -40,17 +42,11 @@ function outagesOf(stream: RunningStream): Outage[] {
   return outages;
 }
 
-/** Distances in frames between one IDR and the next. */
-function keyDistances(stream: RunningStream): number[] {
-  const keys = stream.video.frames.filter((frame) => frame.isKey).map((frame) => frame.index);
-  return keys.slice(1).map((index, position) => index - (keys[position] ?? 0));
-}
-
 async function streamFor(
   dropPct: number,
   durationMs: number,
   wish: Partial<StreamOptions> = {},
-): Promise<RunningStream> {
+): Promise<{ stream: RunningStream; restarts: number }> {
   const host = await HostProcess.start({ env: { PUNKTFUNK_VIDEO_DROP: String(dropPct) } });
   try {
     const device = await host.pairedDevice();
@@ -58,7 +54,7 @@ async function streamFor(
     await stream.until(() => false, durationMs);
     expect(stream.end).toBeNull();
     await stream.stop();
-    return stream;
+    return { stream, restarts: encoderRestarts(host) };
   } finally {
     await host.dispose();
   }
@@ -66,7 +62,7 @@ async function streamFor(
 
 describe('with 5 % of the datagrams lost', () => {
   test('20 s bring at least 99 % of the frames intact through parity', async () => {
-    const stream = await streamFor(5, 20_000);
+    const { stream } = await streamFor(5, 20_000);
     const figures = statisticsOf(stream);
     const sent = figures.lastIndex ?? 0;
     expect(sent).toBeGreaterThan(500);
@@ -77,7 +73,7 @@ describe('with 5 % of the datagrams lost', () => {
 });
 
 test('with 10 % of the sound lost most of it comes back through parity', async () => {
-  const stream = await streamFor(0, 3000, { width: 640, height: 360, audioLossPct: 10 });
+  const { stream } = await streamFor(0, 3000, { width: 640, height: 360, audioLossPct: 10 });
   const figures = statisticsOf(stream);
   expect(stream.audioSocket.droppedCount).toBeGreaterThan(40);
   expect(figures.audioRecovered).toBeGreaterThan(20);
@@ -89,26 +85,25 @@ describe('with 15 % of the datagrams lost', () => {
   test('the picture comes back within one round of invalidation, without IDRs', async () => {
     // Without parity every lost data shard is a lost frame: many rounds in a short time.
     const wish = { videoSins: { ignoreParity: true }, wantsInvalidation: true };
-    const stream = await streamFor(15, 6000, wish);
+    const { stream, restarts } = await streamFor(15, 6000, wish);
     expect(stream.handshake.description.canInvalidate).toBe(true);
     const outages = outagesOf(stream);
     expect(outages.length).toBeGreaterThan(10);
     const rounds = outages.map((outage) => outage.resumedAt - outage.lastLost);
     expect(Math.max(...rounds)).toBeLessThanOrEqual(ROUND_FRAMES_MAX);
     expect(outages.filter((outage) => outage.resumedType === 5).length).toBeGreaterThan(5);
-    expect(keyDistances(stream).every((distance) => distance >= 2)).toBe(true);
+    expect(crowdedKeys(stream, FPS)).toBeLessThanOrEqual(restarts);
     expect(stream.video.lint.size).toBe(0);
   });
 
   test('the picture comes back within one round of IDR, never two IDRs within two frames', async () => {
     const wish = { videoSins: { ignoreParity: true }, wantsInvalidation: false };
-    const stream = await streamFor(15, 6000, wish);
+    const { stream, restarts } = await streamFor(15, 6000, wish);
     const outages = outagesOf(stream);
     expect(outages.length).toBeGreaterThan(10);
     expect(outages.every((outage) => outage.resumedType === 2)).toBe(true);
-    const distances = keyDistances(stream);
-    expect(distances.length).toBeGreaterThan(10);
-    expect(Math.min(...distances)).toBeGreaterThanOrEqual(2);
+    expect(stream.video.frames.filter((frame) => frame.isKey).length).toBeGreaterThan(10);
+    expect(crowdedKeys(stream, FPS)).toBeLessThanOrEqual(restarts);
     const rounds = outages.map((outage) => outage.resumedAt - outage.lastLost);
     expect(Math.max(...rounds)).toBeLessThanOrEqual(ROUND_FRAMES_MAX + 2);
   });
