@@ -40,12 +40,13 @@ export function coreShares(
     .sort((a, b) => b.percent - a.percent);
 }
 
-/** CPU time of a whole process in ns, with the threads that ended. */
-export function processCpuNs(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  // Fields 14 and 15 (utime, stime) in clock ticks of 1/100 s (proc(5)).
-  return ((Number(fields[11]) + Number(fields[12])) / 100) * NS_PER_S;
+/** CPU time that all cores together spent working since the machine started, in ns. */
+export function machineBusyNs(): number {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
+  // user nice system idle iowait irq softirq steal, in clock ticks of 1/100 s (proc(5)).
+  const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0, steal = 0] = ticks;
+  return ((user + nice + system + irq + softIrq + steal) / 100) * NS_PER_S;
 }
 
 export interface Memory {
