@@ -30,6 +30,9 @@ export interface MediaSockets {
   close(): void;
 }
 
+/** Devices ping every 500 ms; an older one whose port is silent for this long has moved. */
+const LEGACY_SILENCE_MS = 1_200;
+
 /** The session whose media is directed. */
 interface Directed {
   readonly session: Session;
@@ -37,6 +40,8 @@ interface Directed {
   readonly usesSessionIds: boolean;
   /** Where each plane goes, as `address port`. */
   readonly places: Record<MediaPlane, string>;
+  /** When the last ping came from that place. */
+  readonly heardAtMs: Record<MediaPlane, number>;
 }
 
 export async function openMediaSockets(settings: Settings): Promise<MediaSockets> {
@@ -56,11 +61,17 @@ export async function openMediaSockets(settings: Settings): Promise<MediaSockets
   const direct = (plane: MediaPlane): void => {
     const control = current?.session.stream?.control;
     if (!current || !control) return;
-    const { launch, usesSessionIds, places } = current;
+    const { launch, usesSessionIds, places, heardAtMs } = current;
     const legacyAddress = usesSessionIds ? null : launch.peerAddress;
     const found = book.find(plane, launch.pingPayload, legacyAddress, launch.madeAtMs);
     if (!found) return;
     const place = `${found.address} ${found.port}`;
+    const now = performance.now();
+    // Pings without a payload may be of the device's next stream: only a silent port is left for
+    // another one.
+    const isLeft = now - heardAtMs[plane] > LEGACY_SILENCE_MS;
+    if (places[plane] !== place && !usesSessionIds && places[plane] !== '' && !isLeft) return;
+    heardAtMs[plane] = now;
     if (places[plane] === place) return;
     const packed = packSocketAddress(found.address, found.port, sockets[plane].family);
     if (!packed) return;
@@ -86,7 +97,13 @@ export async function openMediaSockets(settings: Settings): Promise<MediaSockets
     videoFd: video.fd,
     audioFd: audio.fd,
     expect(session, launch, usesSessionIds) {
-      current = { session, launch, usesSessionIds, places: { video: '', audio: '' } };
+      current = {
+        session,
+        launch,
+        usesSessionIds,
+        places: { video: '', audio: '' },
+        heardAtMs: { video: 0, audio: 0 },
+      };
       tagTraffic(video.fd, video.family === 'ipv6', session.format.videoDscp);
       tagTraffic(audio.fd, audio.family === 'ipv6', session.format.audioDscp);
       direct('video');
