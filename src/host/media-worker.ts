@@ -4,7 +4,7 @@
  */
 
 import type { WorkerOrder, WorkerReport } from '../pipeline/messages.ts';
-import type { CaptureLostReport } from '../pipeline/video-loop.ts';
+import type { CaptureLostReport } from '../pipeline/video-ports.ts';
 
 export type WorkerKind = 'video' | 'packet' | 'audio';
 /** Workers are spawned in src/main.ts alone: only there the executable finds their code. */

@@ -5,7 +5,7 @@
  * never on the network. It returns to the event loop only while the capture source is lost, to hear
  * of a new one. Everything outside is injected, so tests run it with scripted ports.
  */
-import type { CapturedFrame, Capturer, CaptureSource, MemoryFrame } from '../capture/port.ts';
+import type { CapturedFrame, Capturer, CaptureSource } from '../capture/port.ts';
 import type { EncodedChunk, EncoderInput, VideoEncoder } from '../encode/port.ts';
 import { FrameCadence } from './cadence.ts';
 import {
@@ -15,8 +15,13 @@ import {
   type FrameRingWriter,
 } from './frame-ring.ts';
 import { KeyframeGate, type RepairAction } from './keyframe-gate.ts';
-import type { WorkerReport } from './messages.ts';
 import { STAGES, type StreamControl } from './stream-control.ts';
+import type {
+  FrameConverter,
+  GovernorDecision,
+  VideoLoopPorts,
+  VideoLoopSetup,
+} from './video-ports.ts';
 
 const NS_PER_MS = 1e6;
 /** Capture loss: this many new sources within this time, then the session ends. */
@@ -32,60 +37,6 @@ const ADDRESS_POLL_MS = 2;
 const STAGE_CAPTURE = STAGES.indexOf('capture');
 const STAGE_CONVERT = STAGES.indexOf('convert');
 const STAGE_ENCODE = STAGES.indexOf('encode');
-
-/** Converts pictures into what the encoder takes; the result stays valid until the next call. */
-export interface FrameConverter {
-  convert(frame: MemoryFrame): EncoderInput;
-  close(): void;
-}
-
-/** Chooses rate and preset from measured encode times; see encode/step-down.ts. */
-export interface LoadGovernor {
-  /** @returns a new setting when it changed, else null. */
-  sample(encodeNs: number, nowNs: number): GovernorDecision | null;
-}
-
-export interface GovernorDecision {
-  readonly preset: 'superfast' | 'ultrafast';
-  readonly fpsNum: number;
-  readonly fpsDen: number;
-  /** Sentence for status. */
-  readonly reason: string;
-}
-
-export interface VideoLoopPorts {
-  openCapturer(source: CaptureSource): Capturer;
-  /** Opens the session's encoder at a preset and rate; called again when the governor decides. */
-  openEncoder(setting: {
-    preset: 'superfast' | 'ultrafast';
-    fpsNum: number;
-    fpsDen: number;
-    bitrateKbps: number;
-  }): VideoEncoder;
-  openConverter(): FrameConverter;
-  governor: LoadGovernor;
-  nowNs(): number;
-  sleepUntilNs(deadlineNs: number): void;
-  report(report: WorkerReport | CaptureLostReport): void;
-  /** Called after each turn; see housekeeper.ts. */
-  housekeep?(): void;
-  /** The next source from main after a `capture-lost` report, or null after `timeoutMs`. */
-  nextSource(timeoutMs: number): Promise<CaptureSource | null>;
-}
-
-export interface CaptureLostReport {
-  readonly kind: 'capture-lost';
-  readonly cause: string;
-  readonly attempt: number;
-}
-
-export interface VideoLoopSetup {
-  readonly source: CaptureSource;
-  readonly fpsNum: number;
-  readonly fpsDen: number;
-  readonly bitrateKbps: number;
-  readonly useInvalidation: boolean;
-}
 
 /** Runs until `control.stop`; resolves with the reason when the stream cannot go on, else null. */
 export async function runVideoLoop(

@@ -10,7 +10,8 @@ import { FrameRingWriter } from '../pipeline/frame-ring.ts';
 import { makeHousekeeper } from '../pipeline/housekeeper.ts';
 import type { NewSource, StartVideo, WorkerReport } from '../pipeline/messages.ts';
 import { StreamControl } from '../pipeline/stream-control.ts';
-import { type CaptureLostReport, runVideoLoop } from '../pipeline/video-loop.ts';
+import { runVideoLoop } from '../pipeline/video-loop.ts';
+import type { CaptureLostReport } from '../pipeline/video-ports.ts';
 
 declare const self: Worker;
 const report = (message: WorkerReport | CaptureLostReport): void => self.postMessage(message);

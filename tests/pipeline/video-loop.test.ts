@@ -9,7 +9,8 @@ import {
   FrameRingWriter,
 } from '../../src/pipeline/frame-ring.ts';
 import { StreamControl } from '../../src/pipeline/stream-control.ts';
-import { runVideoLoop, type VideoLoopPorts } from '../../src/pipeline/video-loop.ts';
+import { runVideoLoop } from '../../src/pipeline/video-loop.ts';
+import type { VideoLoopPorts } from '../../src/pipeline/video-ports.ts';
 
 const SOURCE: CaptureSource = {
   kind: 'synthetic',
