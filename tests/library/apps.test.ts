@@ -127,6 +127,99 @@ describe('a running app', () => {
     expect(isAlive(child)).toBe(false);
   });
 
+  test('ending takes along what a command left behind when it handed over', async () => {
+    const exits: string[] = [];
+    const running = new RunningApp(
+      app({ command: `sleep 60 & echo $! > ${dir}/child`, exitTimeoutS: 2 }),
+      environment,
+      new RestoreJournal(journalPath()),
+      (detail) => exits.push(detail),
+    );
+    await running.start();
+    while (!existsSync(join(dir, 'child'))) await Bun.sleep(5);
+    await Bun.sleep(20);
+    const child = Number(readFileSync(join(dir, 'child'), 'utf8'));
+    expect(exits).toEqual([]);
+    expect(isAlive(child)).toBe(true);
+
+    await running.end();
+
+    expect(isAlive(child)).toBe(false);
+    expect(exits).toEqual([]);
+  });
+
+  test('an end in the middle of the preparation interrupts it, undoes it and starts nothing', async () => {
+    const journal = new RestoreJournal(journalPath());
+    const entry = app({
+      prep: [
+        { do: say('a'), undo: say('A'), onFail: 'abort' },
+        { do: `${say('b')}; sleep 30`, undo: say('B'), onFail: 'abort' },
+        { do: say('never'), undo: say('NEVER'), onFail: 'abort' },
+      ],
+      detached: [say('never')],
+      command: say('never'),
+    });
+    const running = new RunningApp(entry, environment, journal, () => {});
+    const starting = running.start();
+    while (log() !== 'a,b,') await Bun.sleep(5);
+    const beganMs = performance.now();
+
+    await Promise.all([running.end(), running.end()]);
+
+    expect(await starting).toEqual({ ok: false, reason: '"Test" was ended while it started' });
+    expect(log()).toBe('a,b,B,A,');
+    expect(journal.pending()).toEqual([]);
+    expect(performance.now() - beganMs).toBeLessThan(2_000);
+  });
+
+  test('an undo step that fails does not keep the others from running', async () => {
+    const journal = new RestoreJournal(journalPath());
+    const entry = app({
+      prep: [
+        { undo: say('A'), onFail: 'continue' },
+        { undo: 'exit 1', onFail: 'continue' },
+        { undo: ['/nonexistent/undo'], onFail: 'continue' },
+        { undo: ['zero\0byte'], onFail: 'continue' },
+      ],
+    });
+    const running = new RunningApp(entry, environment, journal, () => {});
+    await running.start();
+    await running.end();
+
+    expect(log()).toBe('A,');
+    expect(journal.pending()).toEqual([]);
+  });
+
+  test('a command that no system takes is refused, and detached ones that fail are let go', async () => {
+    const running = new RunningApp(
+      app({ detached: [['/nonexistent/tool'], ['zero\0byte']], command: ['zero\0byte'] }),
+      environment,
+      new RestoreJournal(journalPath()),
+      () => {},
+    );
+
+    const result = await running.start();
+
+    expect(result.ok ? '' : result.reason).toContain('"Test" cannot be started: ');
+    await running.end();
+  });
+
+  test('a host that ends grants an app no more than it has itself', async () => {
+    const running = new RunningApp(
+      app({ command: `trap '' TERM; ${say('up')}; sleep 60`, exitTimeoutS: 100 }),
+      environment,
+      new RestoreJournal(journalPath()),
+      () => {},
+    );
+    await running.start();
+    while (log() !== 'up,') await Bun.sleep(5);
+    const beganMs = performance.now();
+
+    await running.end(50);
+
+    expect(performance.now() - beganMs).toBeLessThan(1_000);
+  });
+
   test('a program that does not exist is refused by name', async () => {
     const running = new RunningApp(
       app({ command: ['/nonexistent/game'] }),
