@@ -1,5 +1,4 @@
 /** The running host as the GameStream rooms see it: behind nvhttp and behind RTSP. */
-import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import type { AnnounceDetails } from '../gamestream/announce-offer.ts';
 import type { NvHttpHost } from '../gamestream/nvhttp-host.ts';
@@ -7,6 +6,7 @@ import { ENCRYPTION } from '../gamestream/rtsp-describe.ts';
 import type { MediaPorts, RtspHost } from '../gamestream/rtsp-host.ts';
 import type { PendingLaunch, PendingLaunches } from '../gamestream/rtsp-launches.ts';
 import type { AppEntry } from '../library/app-catalogue.ts';
+import { readBytesIfPresent } from '../platform/files.ts';
 import { logger } from '../platform/log.ts';
 import type { Session } from './session.ts';
 import type { SessionDesk } from './session-desk.ts';
@@ -138,9 +138,8 @@ function readBoxArt(
   if (image === undefined) return null;
   const path = isAbsolute(image) ? image : join(configDir, image);
   try {
-    if (statSync(path).size > BOX_ART_BYTES_MAX) return null;
-    const bytes = readFileSync(path);
-    return bytes.subarray(0, PNG_SIGNATURE.length).equals(PNG_SIGNATURE) ? bytes : null;
+    const bytes = readBytesIfPresent(path, BOX_ART_BYTES_MAX);
+    return bytes?.subarray(0, PNG_SIGNATURE.length).equals(PNG_SIGNATURE) ? bytes : null;
   } catch {
     return null;
   }

@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
+  fstatSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -14,6 +16,8 @@ import {
 import { dirname } from 'node:path';
 
 const OWNER_ONLY = 0o600;
+/** More than any file that the host keeps. */
+const READ_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Replaces `path` with `content` atomically. The bytes are never readable by others unless `mode`
@@ -63,12 +67,41 @@ export function createFileAtomic(path: string, content: string | Uint8Array): bo
   }
 }
 
-/** Content of `path`, or null when there is no such file. Other errors are thrown. */
-export function readFileIfPresent(path: string): string | null {
+/**
+ * Content of `path`, or null when there is no such file. Only regular files are read: anything else
+ * could keep the host waiting or never end. Other errors are thrown.
+ *
+ * @param bytesMax a longer file is an error (EFBIG)
+ */
+export function readFileIfPresent(path: string, bytesMax = READ_BYTES_MAX): string | null {
+  return readBytesIfPresent(path, bytesMax)?.toString('utf8') ?? null;
+}
+
+/** {@link readFileIfPresent} for files that are not text. */
+export function readBytesIfPresent(path: string, bytesMax = READ_BYTES_MAX): Buffer | null {
+  const fd = openIfPresent(path);
+  if (fd === null) return null;
   try {
-    return readFileSync(path, 'utf8');
+    const facts = fstatSync(fd);
+    if (!facts.isFile())
+      throw refusal(facts.isDirectory() ? 'EISDIR' : 'ENXIO', path, 'not a file');
+    if (facts.size > bytesMax) throw refusal('EFBIG', path, `longer than ${bytesMax} bytes`);
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openIfPresent(path: string): number | null {
+  try {
+    // Opening a named pipe would otherwise wait for its writer.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
+}
+
+function refusal(code: string, path: string, what: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: ${path} is ${what}`), { code, path });
 }

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureOwnerDir, hostPaths } from '../../src/platform/linux/paths.ts';
@@ -79,6 +88,45 @@ describe('making a folder', () => {
     expect(() => ensureOwnerDir(open, '--state-dir')).toThrow(`Run "chmod 700 ${open}"`);
     expect(statSync(open).mode & 0o777).toBe(0o777);
   });
+
+  test('a file in it that others can write is named, and how to mend it', () => {
+    const file = join(dir, 'devices.json');
+    writeFileSync(file, '{}');
+    chmodSync(file, 0o666);
+
+    expect(() => ensureOwnerDir(dir, '--state-dir')).toThrow(
+      `devices.json in it is writable for others. Look at it and run "chmod 600 ${file}"`,
+    );
+    chmodSync(file, 0o600);
+    ensureOwnerDir(dir, '--state-dir');
+  });
+
+  test('folders and links of the owner in it do no harm', () => {
+    mkdirSync(join(dir, 'cache'));
+    chmodSync(join(dir, 'cache'), 0o775);
+    symlinkSync('/nowhere', join(dir, 'identity.pem'));
+
+    ensureOwnerDir(dir, '--state-dir');
+  });
+
+  test.skipIf(process.geteuid?.() !== 0)(
+    'a file or link that another user left in it is named (needs root to make one)',
+    () => {
+      for (const leave of [
+        (path: string) => writeFileSync(path, '{}', { mode: 0o600 }),
+        (path: string) => symlinkSync('/etc/passwd', path),
+      ]) {
+        const path = join(dir, 'restore-journal.json');
+        leave(path);
+        lchownSync(path, 65_534, 65_534);
+
+        expect(() => ensureOwnerDir(dir, '--state-dir')).toThrow(
+          'restore-journal.json in it belongs to another user (uid 65534)',
+        );
+        rmSync(path);
+      }
+    },
+  );
 
   test('a file in its place is named', () => {
     writeFileSync(join(dir, 'file'), '');

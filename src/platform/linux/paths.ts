@@ -2,13 +2,14 @@
  * Where the host keeps its files (XDG Base Directory Specification), and how such a folder is made:
  * owner-only, checked before the first byte is written into it.
  */
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
 
 const APP_FOLDER = 'punktfunk';
 const OWNER_ONLY_DIR = 0o700;
 const OTHERS_WRITE_MASK = 0o022;
+const ROOT_UID = 0;
 
 export interface HostPaths {
   /** host.env, apps.json. */
@@ -68,8 +69,8 @@ function xdgFolder(
 }
 
 /**
- * Makes `dir` if it is missing (owner-only) and makes sure that files can be written there.
- * Throws {@link OperatorError} with the reason and the next step.
+ * Makes `dir` if it is missing (owner-only) and makes sure that files can be written there and that
+ * nobody else put any there. Throws {@link OperatorError} with the reason and the next step.
  *
  * @param flag setting that names another folder, for the message, e.g. `--state-dir`
  */
@@ -89,9 +90,31 @@ export function ensureOwnerDir(dir: string, flag: string): void {
       });
     }
     accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+    ensureOwnEntries(dir, new Set([facts.uid, ownUid, ROOT_UID]), flag);
   } catch (error) {
     if (error instanceof OperatorError) throw error;
     throw problem(dir, reasonOf(error), flag, error);
+  }
+}
+
+/**
+ * What lies in the folder already must be nobody else's: others may have been able to write here
+ * before, and what is read from here says who is paired and which commands are run.
+ */
+function ensureOwnEntries(dir: string, owners: ReadonlySet<number>, flag: string): void {
+  for (const name of readdirSync(dir)) {
+    const path = join(dir, name);
+    const facts = lstatSync(path, { throwIfNoEntry: false });
+    if (!facts) continue;
+    const isForeign = !owners.has(facts.uid);
+    const isOpen = facts.isFile() && (facts.mode & OTHERS_WRITE_MASK) !== 0;
+    if (!isForeign && !isOpen) continue;
+    const why = isForeign ? `belongs to another user (uid ${facts.uid})` : 'is writable for others';
+    const mend = isForeign ? 'Look at it and remove it' : `Look at it and run "chmod 600 ${path}"`;
+    throw new OperatorError({
+      what: `The folder ${dir} cannot be used: ${name} in it ${why}.`,
+      next: `${mend}, or name another folder with ${flag}.`,
+    });
   }
 }
 
