@@ -164,6 +164,10 @@ export class SessionDesk {
     launchId: string,
   ): Promise<StartOutcome> {
     this.#startCount += 1;
+    if (this.#session?.state === 'starting' && !this.#objection(offer.device.fingerprint)) {
+      // The newest wins, so nobody waits for the older one to be up first.
+      void this.#session.end('replaced', 'a newer stream takes its place');
+    }
     const deadlineMs = performance.now() + this.#waits.startMs;
     const result = this.#queue.then(() => this.#start(offer, format, launchId, deadlineMs));
     this.#queue = result.catch(() => {});

@@ -54,8 +54,9 @@ export interface RunningHost {
 export async function startHost(options: HostOptions): Promise<RunningHost> {
   const { settings, paths, env, spawn } = options;
   const warnings: string[] = [];
+  let isStarting = true;
   const warn = (sentence: string): void => {
-    warnings.push(sentence);
+    if (isStarting) warnings.push(sentence);
     log.warn(sentence);
   };
   const roster = new DeviceRoster(join(paths.stateDir, 'devices.json'), warn, Date.now());
@@ -166,6 +167,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     await close();
     throw error;
   }
+  isStarting = false;
   log.debug(versionLine(), { state: paths.stateDir });
   return {
     facts: facts(),

@@ -335,6 +335,35 @@ describe('while a stream starts', () => {
     expect(rig.desk.admit(SOFA, 'launch', 1)).toMatchObject({ ok: false, status: 503 });
   });
 
+  test('a newer one is announced: the older one is cut short and nobody waits', async () => {
+    rig = new DeskRig();
+    rig.onStreamStart = hang;
+    const first = rig.launch(SOFA);
+    await until(() => rig.screens.open.size === 1);
+    rig.onStreamStart = async () => {};
+
+    const second = await rig.resume(BED);
+
+    expect(second.ok).toBe(true);
+    expect(await first).toMatchObject({ ok: false, message: 'a newer stream takes its place' });
+    expect(rig.desk.session?.plan.device.fingerprint).toBe(BED);
+    expect(rig.desk.runningAppId()).toBe(1);
+    expect(rig.screens.open.size).toBe(1);
+  });
+
+  test('a newer one of another device waits for none where the owner refuses second devices', async () => {
+    rig = new DeskRig({}, { secondClient: 'refuse' });
+    const held = Promise.withResolvers<void>();
+    rig.onStreamStart = () => held.promise;
+    const first = rig.launch(SOFA);
+    await until(() => rig.screens.open.size === 1);
+    const second = rig.announce(BED);
+    held.resolve();
+
+    expect((await first).ok).toBe(true);
+    expect(await second).toMatchObject({ ok: false, status: 503 });
+  });
+
   test('too slowly for a device to wait, it is refused in time', async () => {
     rig = new DeskRig({ startMs: 40 });
     rig.onStreamStart = hang;
