@@ -57,7 +57,8 @@ export function connectControl(
         session.lostPackets = (session.lostPackets ?? 0) + event.status.missingBeforeHighest;
         return;
       case 'loss-stats':
-        session.lostPackets = (session.lostPackets ?? 0) + event.stats.lostCount;
+        // Signed on the wire; a device that counts downwards is not believed.
+        session.lostPackets = (session.lostPackets ?? 0) + Math.max(0, event.stats.lostCount);
         return;
       case 'input':
         session.stream?.input(event.event);

@@ -96,6 +96,21 @@ describe('the control plane of a session', () => {
     await rig.close();
   });
 
+  test('adds up what the device reports missing, and never falls below nothing', async () => {
+    const { rig, control, session } = await connected();
+    const stats = { lostCount: -2_000_000_000, intervalMs: 50, lastGoodFrame: 1 };
+    control.hear({ kind: 'loss-stats', stats });
+    expect(session.lostPackets).toBe(0);
+    control.hear({ kind: 'loss-stats', stats: { ...stats, lostCount: 3 } });
+    control.hear({
+      kind: 'fec-status',
+      status: { missingBeforeHighest: 4 },
+    } as ControlEvent);
+
+    expect(session.lostPackets).toBe(7);
+    await rig.close();
+  });
+
   test.each([
     ['peer', 'device-left', []],
     ['silent', 'device-silent', []],
