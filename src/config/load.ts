@@ -1,7 +1,7 @@
 /** Finds and reads the settings file, then resolves all sources. The only file access of this room. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readFileIfPresent } from '../platform/files.ts';
+import { isWritableForAll, readFileIfPresent } from '../platform/files.ts';
 import { type HostPaths, hostPaths } from '../platform/linux/paths.ts';
 import { OperatorError } from '../platform/operator-error.ts';
 import { type FlagValue, type Origins, resolveSettings, type SettingSources } from './resolve.ts';
@@ -45,6 +45,13 @@ export function loadSettings(input: LoadInput): LoadedSettings {
 }
 
 function readSettingsFile(path: string): string | null {
+  if (isOpenToAll(path)) {
+    throw new OperatorError({
+      what: `Every user of this machine can write the settings file ${path}.`,
+      next: `Look at it, then run "chmod o-w ${path}".`,
+      exitCode: 2,
+    });
+  }
   try {
     return readFileIfPresent(path);
   } catch (error) {
@@ -54,6 +61,15 @@ function readSettingsFile(path: string): string | null {
       exitCode: 2,
       cause: error,
     });
+  }
+}
+
+function isOpenToAll(path: string): boolean {
+  try {
+    return isWritableForAll(path);
+  } catch {
+    // Reading it says why.
+    return false;
   }
 }
 

@@ -1,7 +1,7 @@
 /** `apps.json` of the owner: read at start and again when it changed; a bad file keeps the old list. */
 import { statSync } from 'node:fs';
 import { type AppEntry, DESKTOP_APP, parseCatalogue } from '../library/app-catalogue.ts';
-import { readFileIfPresent } from '../platform/files.ts';
+import { isWritableForAll, readFileIfPresent } from '../platform/files.ts';
 
 /** Devices poll the list every half minute; the file is looked at no more often than this. */
 const RECHECK_MS = 2_000;
@@ -51,7 +51,12 @@ function look(path: string): Sight {
   try {
     const found = statSync(path, { throwIfNoEntry: false });
     if (!found) return { kind: 'absent', version: '' };
-    const version = `${found.mtimeMs}:${found.size}:${found.ino}`;
+    const version = `${found.mtimeMs}:${found.size}:${found.ino}:${found.mode}`;
+    if (isWritableForAll(path)) {
+      // It holds commands that run as this user.
+      const problem = `every user of this machine can write it; run "chmod o-w ${path}"`;
+      return { kind: 'unreadable', version, problem };
+    }
     if (found.size <= FILE_BYTES_MAX) return { kind: 'file', version };
     return { kind: 'unreadable', version, problem: 'it is larger than 1 MiB; shorten it' };
   } catch (error) {

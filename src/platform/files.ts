@@ -10,6 +10,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -90,6 +91,11 @@ export function readBytesIfPresent(path: string, bytesMax = READ_BYTES_MAX): Buf
   } finally {
     closeSync(fd);
   }
+}
+
+/** Whether every user of this machine may change what lies at `path`; false when nothing does. */
+export function isWritableForAll(path: string): boolean {
+  return ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o002) !== 0;
 }
 
 function openIfPresent(path: string): number | null {
