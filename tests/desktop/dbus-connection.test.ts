@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { BusSocket } from '../../src/desktop/dbus/bus-socket.ts';
 import {
   asArray,
@@ -9,6 +9,8 @@ import {
 } from '../../src/desktop/dbus/index.ts';
 import { encodeMessage } from '../../src/desktop/dbus/message.ts';
 import { type DesktopSession, sessionSkipReason, startSession } from './harness-session.ts';
+
+setDefaultTimeout(30_000);
 
 const skipReason = sessionSkipReason([]);
 if (skipReason) console.log(`skipped: a real session bus: ${skipReason}`);

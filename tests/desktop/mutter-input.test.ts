@@ -1,11 +1,13 @@
 /** Input through a real Mutter, as programs on its virtual monitor see it. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { Capturer } from '../../src/capture/port.ts';
 import type { Injector, TouchContact } from '../../src/inject/port.ts';
 import type { DisplayLease } from '../../src/vdisplay/port.ts';
 import { type MutterDesktop, mutterSkipReason, startMutter } from './harness-mutter.ts';
 import { missingPrograms, type SessionProcess, waitUntil } from './harness-session.ts';
 import { captureOf, nextFrame, takeScreen } from './mutter-rig.ts';
+
+setDefaultTimeout(30_000);
 
 const skipReason = mutterSkipReason(['wev']);
 if (skipReason) console.log(`skipped: input through Mutter: ${skipReason}`);

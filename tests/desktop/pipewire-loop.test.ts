@@ -1,5 +1,5 @@
 /** The PipeWire binding against a real daemon: objects, metadata, and sound through two streams. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { PipewireLoop, PW_ID_ANY, pipewireLibraryVersion } from '../../ffi/libpipewire.ts';
 import { pinnedCount } from '../../ffi/pins.ts';
 import {
@@ -10,6 +10,8 @@ import {
 import { encodeBuffers, MEMORY_KINDS } from '../../src/desktop/pipewire/buffer-params.ts';
 import { decodePod } from '../../src/desktop/pipewire/pod-decode.ts';
 import { type DesktopSession, sessionSkipReason, startSession } from './harness-session.ts';
+
+setDefaultTimeout(30_000);
 
 const skipReason = sessionSkipReason(['pipewire', 'wireplumber', 'pw-cli']);
 if (skipReason) console.log(`skipped: a real PipeWire daemon: ${skipReason}`);

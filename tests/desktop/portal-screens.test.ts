@@ -176,6 +176,7 @@ describe.skipIf(skipReason !== null)('losing the portal', () => {
     const desktop = await startPortal();
     const lease = await share(desktop);
     if (lease.source.kind !== 'pipewire') throw new Error(lease.source.kind);
+    await moveOn(desktop, lease);
     const capturer = openPipewireCapturer(lease.source);
     nextFrame(capturer);
     cause(desktop);

@@ -1,5 +1,13 @@
 /** The portal's protocol against a scripted portal on a real bus: order, tokens, refusals, input. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from 'bun:test';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +26,8 @@ import {
 } from './harness-session.ts';
 import { modeOf } from './mutter-rig.ts';
 import { type PortalScript, portalProperties, ScriptedPortal } from './scripted-portal.ts';
+
+setDefaultTimeout(30_000);
 
 const skipReason = sessionSkipReason(['pipewire']);
 if (skipReason) console.log(`skipped: the portal's protocol on a bus: ${skipReason}`);

@@ -118,6 +118,9 @@ class PipewireCapturer implements Capturer {
         if (id === nodeId) this.#lose(`PipeWire node ${nodeId} was removed`);
       },
     );
+    if (!this.#loop.sync()) {
+      throw new Error(this.#loop.failure ?? 'pipewire: the daemon gives no answer');
+    }
     if (!isThere) throw new Error(`pipewire: there is no node ${nodeId} to capture`);
     for (const id of left) this.#loop.destroyGlobal(id);
   }
