@@ -16,9 +16,16 @@ export interface TestReport {
   readonly skipped: readonly SkippedTest[];
 }
 
+/** Tests of one file that are skipped for the same reasons. */
+export interface SkipGroup {
+  readonly file: string;
+  readonly reasons: readonly string[];
+  readonly count: number;
+}
+
 export interface SkipSummary {
-  /** One line per file and reason, with the number of tests. */
-  readonly lines: readonly string[];
+  /** By file. */
+  readonly groups: readonly SkipGroup[];
   /** Tests that nobody explains. */
   readonly unexplained: readonly SkippedTest[];
 }
@@ -62,23 +69,38 @@ export class SkipReasons {
 }
 
 export function summariseSkips(skipped: readonly SkippedTest[], reasons: SkipReasons): SkipSummary {
-  const counts = new Map<string, number>();
+  const groups = new Map<string, SkipGroup>();
   const unexplained: SkippedTest[] = [];
   for (const entry of skipped) {
     const remark = /\((?:skipped: |(?=needs ))(.+?)\)(?= > |$)/.exec(entry.name)?.[1];
     const told = remark === undefined ? reasons.of(entry.file) : [remark];
     if (told.length === 0) unexplained.push(entry);
     else {
-      const line = `${entry.file}: ${told.join('; ')}`;
-      counts.set(line, (counts.get(line) ?? 0) + 1);
+      const { file } = entry;
+      const key = `${file}: ${told.join('; ')}`;
+      groups.set(key, { file, reasons: told, count: (groups.get(key)?.count ?? 0) + 1 });
     }
   }
-  const lines = [...counts].map(([line, count]) => `${String(count).padStart(4)}  ${line}`);
-  return { lines: lines.sort((a, b) => compare(a.slice(6), b.slice(6))), unexplained };
+  const sorted = [...groups.keys()].sort().flatMap((key) => groups.get(key) ?? []);
+  return { groups: sorted, unexplained };
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
+/** `  12  tests/desktop/sway.test.ts: sway is not installed` */
+export function skipLine({ file, reasons, count }: SkipGroup): string {
+  return `${String(count).padStart(4)}  ${file}: ${reasons.join('; ')}`;
+}
+
+/**
+ * Groups that a machine which should run everything may not skip: one of their reasons is not permitted.
+ * @param allowed text of a file with one part of a permitted reason per line; `#` begins a remark
+ */
+export function forbiddenSkips(groups: readonly SkipGroup[], allowed: string): SkipGroup[] {
+  const parts = allowed
+    .split('\n')
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter((line) => line !== '');
+  const isAllowed = (reason: string): boolean => parts.some((part) => reason.includes(part));
+  return groups.filter(({ reasons }) => !reasons.every(isAllowed));
 }
 
 function plainText(text: string): string {

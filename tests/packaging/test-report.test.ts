@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'bun:test';
-import { readTestReport, SkipReasons, summariseSkips } from '../../packaging/test-report.ts';
+import {
+  forbiddenSkips,
+  readTestReport,
+  SkipReasons,
+  skipLine,
+  summariseSkips,
+} from '../../packaging/test-report.ts';
 
 const report = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="bun test" tests="7" assertions="9" failures="1" skipped="4" time="1">
@@ -63,13 +69,32 @@ describe('why tests are skipped', () => {
       reasons.read(line);
     }
 
-    const { lines, unexplained } = summariseSkips(readTestReport(report)?.skipped ?? [], reasons);
+    const { groups, unexplained } = summariseSkips(readTestReport(report)?.skipped ?? [], reasons);
 
-    expect(lines).toEqual([
+    expect(groups.map(skipLine)).toEqual([
       '   1  tests/a.test.ts: needs curl',
       '   1  tests/b.test.ts: no (real) x',
       '   1  tests/b.test.ts: sway is not installed',
     ]);
     expect(unexplained.map(({ name }) => name)).toEqual(['a > is unexplained']);
+  });
+
+  test('a machine that should run everything permits only what its list names', () => {
+    const groups = [
+      { file: 'a', reasons: ['sway is not installed', 'needs a user'], count: 3 },
+      { file: 'b', reasons: ['needs a user who is not root'], count: 1 },
+    ];
+
+    expect(forbiddenSkips(groups, '# why\nneeds a user # as root\n\n')).toEqual(groups.slice(0, 1));
+    expect(forbiddenSkips(groups, '')).toEqual(groups);
+    expect(forbiddenSkips(groups, '#\n \n')).toEqual(groups);
+  });
+
+  test('tests of one file and reason are one line', () => {
+    const entry = { file: 'tests/a.test.ts', name: 'x (needs y)' };
+
+    const { groups } = summariseSkips([entry, entry, entry], new SkipReasons());
+
+    expect(groups).toEqual([{ file: 'tests/a.test.ts', reasons: ['needs y'], count: 3 }]);
   });
 });
