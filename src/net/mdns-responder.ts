@@ -92,7 +92,8 @@ export class MdnsResponder {
   /** A query came in on `linkKey`. Returns what to send at once; the rest comes from {@link poll}. */
   query(message: MdnsMessage, linkKey: string, peer: MdnsPeer, nowMs: number): MdnsAction[] {
     const link = this.#links.find((candidate) => candidate.key === linkKey);
-    if (!link) return [];
+    // No answer can be sent to port 0; the runtime throws where it is tried.
+    if (!link || peer.port === 0) return [];
     if (this.#state === 'probing') this.#breakTie(message, link, nowMs);
     if (this.#state !== 'announcing' && this.#state !== 'running') return [];
     const pending = this.#pendingOf(linkKey);

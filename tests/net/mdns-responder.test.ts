@@ -364,6 +364,13 @@ describe('plain DNS clients', () => {
     expect(run(20_000)).toEqual([]);
   });
 
+  test('at port 0, where nobody can be answered, get nothing', () => {
+    const { responder } = runningResponder();
+    const nowhere = { ...client, port: 0 };
+
+    expect(responder.query(ask(TYPE, 'PTR'), LINK.key, nowhere, 10_000)).toEqual([]);
+  });
+
   test('get at most 50 packets a second', () => {
     const { responder } = runningResponder();
     const count = (nowMs: number) =>
