@@ -81,6 +81,7 @@ describe.skipIf(skipReason !== null)('screens on Mutter', () => {
             exactCount += 1;
           }
         });
+        expect(formatMode(await lease.readBack())).toBe(modeText);
       });
 
       expect(exactCount).toBe(4);

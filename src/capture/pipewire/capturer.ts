@@ -21,7 +21,13 @@ import type { VideoFormat } from '../../desktop/pipewire/video-format.ts';
 import { formatMode } from '../../session/mode.ts';
 import type { CaptureResult, Capturer, CaptureSource, MemoryFrame } from '../port.ts';
 import { frameOfBuffer } from './buffer-frame.ts';
-import { agreedVideoFormat, isStarved, videoAnswers, videoOffers } from './negotiation.ts';
+import {
+  agreedVideoFormat,
+  isStarved,
+  relaxedVideoOffers,
+  videoAnswers,
+  videoOffers,
+} from './negotiation.ts';
 
 /** A source that does not come to life for this long after opening is broken, not idle. */
 export const FIRST_FRAME_TIMEOUT_MS = 10_000;
@@ -51,6 +57,7 @@ class PipewireCapturer implements Capturer {
   #memory = 'not yet negotiated';
   #hasFrame = false;
   #lost: string | null = null;
+  #isRelaxed = false;
   #isStarved = false;
   #reopenNotBeforeNs = 0;
   #isReopening = false;
@@ -78,6 +85,7 @@ class PipewireCapturer implements Capturer {
   next(timeoutMs: number): CaptureResult {
     if (this.#isClosed) return { kind: 'lost', cause: 'the capturer is closed' };
     this.#giveBack();
+    this.#relax();
     const deadlineNs = monotonicNs() + timeoutMs * 1e6;
     let waitMs = 0;
     for (;;) {
@@ -135,7 +143,7 @@ class PipewireCapturer implements Capturer {
         'media.role': 'Screen',
         'node.name': consumerName(this.#source.nodeId),
       },
-      params: videoOffers(this.#source.mode, this.#source.fixedSize, openingTag()),
+      params: this.#offers(),
       targetNodeId: this.#source.nodeId,
       // Without DONT_RECONNECT the session manager would link a webcam when the screen is gone.
       flags: STREAM_FLAGS.AUTOCONNECT | STREAM_FLAGS.MAP_BUFFERS | STREAM_FLAGS.DONT_RECONNECT,
@@ -150,6 +158,24 @@ class PipewireCapturer implements Capturer {
         if (this.#held === buffer) this.#held = null;
       },
     });
+  }
+
+  #offers(): Uint8Array[] {
+    const { mode, fixedSize } = this.#source;
+    return this.#isRelaxed
+      ? relaxedVideoOffers(mode, openingTag())
+      : videoOffers(mode, fixedSize, openingTag());
+  }
+
+  /** After the first picture, which says that the screen exists in its mode: asks for more room. */
+  #relax(): void {
+    if (!this.#source.fixedSize || !this.#hasFrame || this.#isRelaxed) return;
+    this.#isRelaxed = true;
+    try {
+      this.#stream.updateParams(this.#offers());
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error));
+    }
   }
 
   /**

@@ -29,6 +29,7 @@ const BUFFER_BUDGET_BYTES = 96 * 1024 * 1024;
 /** What is accepted when the producer insists. */
 const BUFFER_COUNT_FLOOR = 2;
 const BYTES_PER_PIXEL = 4;
+const RELAXED_RATE_FACTOR = 2;
 /** The one we hold, one on its way, and one the producer fills. */
 const STARVED_MARGIN = 3;
 
@@ -47,6 +48,17 @@ export function videoOffers(mode: DisplayMode, isFixedSize: boolean, tag: number
       tag,
     }),
   ];
+}
+
+/**
+ * Offers for a fixed-size source whose screen already exists, with room above its rate.
+ *
+ * Mutter makes its virtual monitor for the first size and rate asked for and leaves it alone while
+ * the size stays; later it only drops pictures that come sooner than the rate allows. Asked for
+ * exactly the monitor's rate it drops those that are microseconds early, a third of all.
+ */
+export function relaxedVideoOffers(mode: DisplayMode, tag: number): Uint8Array[] {
+  return videoOffers({ ...mode, refreshNum: mode.refreshNum * RELAXED_RATE_FACTOR }, true, tag);
 }
 
 /** Buffers and Meta pods that answer an agreed format. */
