@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   agreedVideoFormat,
   isStarved,
+  relaxedVideoOffers,
   videoAnswers,
   videoOffers,
 } from '../../src/capture/pipewire/negotiation.ts';
@@ -100,6 +101,22 @@ describe('pods', () => {
 
       const property = pod.type === 'object' ? pod.properties.find(({ key }) => key === 1) : null;
       expect(property?.value).toEqual(podChoice('range', podInt(count), [podInt(2), podInt(16)]));
+    },
+  );
+
+  test.each([
+    ['60 Hz', 60, 1, 120, 1],
+    ['59.94 Hz', 59_940, 1000, 119_880, 1000],
+    ['800 Hz', 800, 1, 1000, 1],
+  ] as const)(
+    'room above %s is twice the rate, at most 1000 Hz',
+    (_name, num, den, wantNum, wantDen) => {
+      const mode = { ...ODD_MODE, refreshNum: num, refreshDen: den };
+
+      const [offer] = relaxedVideoOffers(mode, 77);
+
+      const wanted = { ...ODD_MODE, refreshNum: wantNum, refreshDen: wantDen };
+      expect(hex(offer)).toBe(hex(videoOffers(wanted, true, 77)[0]));
     },
   );
 

@@ -30,6 +30,8 @@ const BUFFER_BUDGET_BYTES = 96 * 1024 * 1024;
 const BUFFER_COUNT_FLOOR = 2;
 const BYTES_PER_PIXEL = 4;
 const RELAXED_RATE_FACTOR = 2;
+/** Highest rate Mutter takes for a stream. */
+const RATE_MAX_HZ = 1000;
 /** The one we hold, one on its way, and one the producer fills. */
 const STARVED_MARGIN = 3;
 
@@ -58,7 +60,8 @@ export function videoOffers(mode: DisplayMode, isFixedSize: boolean, tag: number
  * exactly the monitor's rate it drops those that are microseconds early, a third of all.
  */
 export function relaxedVideoOffers(mode: DisplayMode, tag: number): Uint8Array[] {
-  return videoOffers({ ...mode, refreshNum: mode.refreshNum * RELAXED_RATE_FACTOR }, true, tag);
+  const refreshNum = Math.min(mode.refreshNum * RELAXED_RATE_FACTOR, RATE_MAX_HZ * mode.refreshDen);
+  return videoOffers({ ...mode, refreshNum }, true, tag);
 }
 
 /** Buffers and Meta pods that answer an agreed format. */
