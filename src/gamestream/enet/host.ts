@@ -222,17 +222,17 @@ export class EnetHost {
     peer.flush(now, this.#handlers.transmit);
   }
 
-  /** A free slot; a full table gives up its oldest unverified peer. −1: all are in use. */
+  /** A free slot; a full table gives up its oldest peer that proved nothing. −1: all are in use. */
   #freeSlot(): number {
     const free = this.#slots.indexOf(null);
     if (free >= 0) return free;
     let oldest: EnetPeer | null = null;
     for (const peer of this.#slots) {
-      if (peer?.state !== 'verifying' && peer?.state !== 'lingering') continue;
+      if (!peer || (peer.isProven && peer.state !== 'lingering')) continue;
       if (!oldest || peer.identity.number < oldest.identity.number) oldest = peer;
     }
     if (!oldest) return -1;
-    this.#remove(oldest, null);
+    this.#remove(oldest, oldest.state === 'lingering' ? null : 'local');
     return oldest.identity.slot;
   }
 

@@ -80,13 +80,21 @@ describe('connecting', () => {
     expect(last?.state).toBe('connecting');
   });
 
-  test('32 finished connections keep a 33rd out', () => {
-    const { host, deliverTo } = bareHost();
-    for (let index = 0; index < ENET_PEERS_MAX; index += 1) {
-      const client = clientOf(host, CONNECT_DATA, `a|${index}`, index);
-      deliverTo(`a|${index}`, client);
-      client.connect(0);
-    }
+  test('32 finished connections that said nothing genuine keep a 33rd not out', () => {
+    const { host, deliverTo, connectedFrom } = bareHost();
+    fill(host, deliverTo);
+
+    const late = clientOf(host, CONNECT_DATA, 'b|1', 99);
+    deliverTo('b|1', late);
+    late.connect(0);
+
+    expect(host.peerCount).toBe(ENET_PEERS_MAX);
+    expect(connectedFrom.at(-1)).toBe('b|1');
+  });
+
+  test('32 connections whose messages were opened keep a 33rd out', () => {
+    const { host, deliverTo } = bareHost(undefined, true);
+    for (const client of fill(host, deliverTo)) client.sendReliable(0, Buffer.from('x'), 0);
 
     clientOf(host, CONNECT_DATA, 'b|1', 99).connect(0);
 
@@ -466,7 +474,22 @@ describe('another address', () => {
   });
 });
 
-function bareHost(onSent: (bytes: Uint8Array) => void = () => undefined): {
+function fill(
+  host: EnetHost,
+  deliverTo: (address: string, client: EnetClient) => void,
+): EnetClient[] {
+  return Array.from({ length: ENET_PEERS_MAX }, (_, index) => {
+    const client = clientOf(host, CONNECT_DATA, `a|${index}`, index);
+    deliverTo(`a|${index}`, client);
+    client.connect(0);
+    return client;
+  });
+}
+
+function bareHost(
+  onSent: (bytes: Uint8Array) => void = () => undefined,
+  opensAll = false,
+): {
   host: EnetHost;
   connectedFrom: string[];
   deliverTo: (address: string, client: EnetClient) => void;
@@ -481,7 +504,7 @@ function bareHost(onSent: (bytes: Uint8Array) => void = () => undefined): {
     accepts: (data) => data === CONNECT_DATA,
     connected: (_peer, _data, from) => connectedFrom.push(from),
     message: () => undefined,
-    opens: () => false,
+    opens: () => opensAll,
     isAuthentic: () => false,
     disconnected: () => undefined,
   });
