@@ -69,8 +69,19 @@ function tryRun(command: readonly string[]): boolean {
   return spawnSync([...command], { stdout: 'ignore', stderr: 'ignore' }).exitCode === 0;
 }
 
+/** Removes the links of runs that were killed: they hold the address that this one needs. */
+function removeStaleLinks(): void {
+  for (const near of readdirSync('/sys/class/net')) {
+    const pid = /^pfb(\d+)a$/.exec(near)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    tryRun(['ip', 'link', 'del', near]);
+    tryRun(['ip', 'netns', 'del', `pfb${pid}`]);
+  }
+}
+
 /** A veth pair with the far end in its own namespace, or loopback. */
 function openLink(): Link {
+  removeStaleLinks();
   const name = `pfb${process.pid}`;
   const near = `${name}a`;
   const far = `${name}b`;
