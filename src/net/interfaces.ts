@@ -13,9 +13,23 @@ export interface InterfaceAddress {
 
 const ZERO_MAC = '00:00:00:00:00:00';
 
-/** Every address of this machine, internal ones too. */
-export function listInterfaceAddresses(): readonly InterfaceAddress[] {
-  return Object.entries(networkInterfaces()).flatMap(([interfaceName, addresses]) =>
+let lastAnswer: readonly InterfaceAddress[] = [];
+
+/**
+ * Every address of this machine, internal ones too. Where the system cannot say (no file descriptor
+ * is left), its last answer stands.
+ */
+export function listInterfaceAddresses(ask = networkInterfaces): readonly InterfaceAddress[] {
+  try {
+    lastAnswer = flatten(ask());
+  } catch {
+    // Asked again soon enough by whoever follows the addresses.
+  }
+  return lastAnswer;
+}
+
+function flatten(byName: ReturnType<typeof networkInterfaces>): readonly InterfaceAddress[] {
+  return Object.entries(byName).flatMap(([interfaceName, addresses]) =>
     (addresses ?? []).map((entry) => ({
       interfaceName,
       address: entry.address,
